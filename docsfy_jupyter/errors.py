@@ -1,0 +1,237 @@
+"""The one tree of exceptions: what happened, what it means, what to do. No HTTP and no SQL here.
+
+Every class carries a ``code``, one word that programs can compare. Which HTTP status a class becomes is decided in
+one table, in ``docsfy_jupyter.server.errors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class DocsfyError(Exception):
+    """Base of every error that docsfy_jupyter raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        One or two sentences for a person: what happened, what it means, what to do.
+    **details : Any
+        JSON-able facts that travel with the error (``candidates``, ``faults``, ``holder`` …).
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: dict[str, Any] = details
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.message, self.details))
+
+
+def _rebuild(kind: type[DocsfyError], message: str, details: dict[str, Any]) -> DocsfyError:
+    return kind(message, **details)
+
+
+class BadRequest(DocsfyError):
+    """The request itself is wrong; nothing was started or changed."""
+
+    code = "bad_request"
+
+
+class InvalidBody(BadRequest):
+    """A body did not validate; ``details['faults']`` lists ``{path, reason}`` of every fault."""
+
+    code = "invalid"
+
+    @classmethod
+    def of(cls, faults: Sequence[dict[str, str]]) -> InvalidBody:
+        """Build the error from its faults, all of them in the message."""
+        text = "; ".join(f"{f['path']}: {f['reason']}" if f["path"] else f["reason"] for f in faults)
+        return cls(text, faults=list(faults))
+
+
+class SourceRefused(BadRequest):
+    """A repository address that the rules of this server do not allow; the message names the trait."""
+
+    code = "source_refused"
+
+
+class ProviderUnavailable(BadRequest):
+    """The provider is unknown, not installed or not set up on this server."""
+
+    code = "provider_unavailable"
+
+
+class NotFound(DocsfyError):
+    """No such variant, run, site or path."""
+
+    code = "not_found"
+
+
+class Conflict(DocsfyError):
+    """The present state does not allow this; nothing was changed."""
+
+    code = "conflict"
+
+
+class AlreadyGenerating(Conflict):
+    """A run of this very variant is in progress."""
+
+    code = "already_generating"
+
+
+class NotGenerating(Conflict):
+    """An abort, where nothing runs."""
+
+    code = "not_generating"
+
+
+class AbortPending(Conflict):
+    """The children of the run were not dead in time; the abort goes on."""
+
+    code = "abort_pending"
+
+
+class NameTaken(Conflict):
+    """The project name belongs to another repository of the same owner."""
+
+    code = "name_taken"
+
+
+class Ambiguous(Conflict):
+    """Several variants fit; ``details['candidates']`` lists their addresses."""
+
+    code = "ambiguous"
+
+
+class NoSite(Conflict):
+    """The variant has no site yet."""
+
+    code = "no_site"
+
+
+class StoreUnavailable(DocsfyError):
+    """The database cannot be used now; ``details`` may hold ``holder`` (a process id)."""
+
+    code = "store_unavailable"
+
+
+class RunFailed(DocsfyError):
+    """Base of everything that ends a run in ``error``."""
+
+    code = "run_failed"
+
+
+class SourceFailed(RunFailed):
+    """The repository could not be cloned or read."""
+
+    code = "source_failed"
+
+
+class PlanInvalid(RunFailed):
+    """The provider's plan cannot be used."""
+
+    code = "plan_invalid"
+
+
+class PagesFailed(RunFailed):
+    """Some pages could not be generated; the good ones stay in the cache."""
+
+    code = "pages_failed"
+
+
+class RenderFailed(RunFailed):
+    """The site could not be rendered."""
+
+    code = "render_failed"
+
+
+class ProviderFailed(RunFailed):
+    """One call of a provider failed.
+
+    Parameters
+    ----------
+    message : str
+        The provider's own sentence where it has one.
+    transient : bool
+        Trying again may help.
+    fatal : bool
+        No other call of this run can succeed either (a hard limit, a login that has expired).
+    """
+
+    code = "provider_failed"
+
+    def __init__(self, message: str, *, transient: bool = False, fatal: bool = False, **details: Any) -> None:
+        super().__init__(message, transient=transient, fatal=fatal, **details)
+        self.transient = transient
+        self.fatal = fatal
+
+
+class ChildError(RunFailed):
+    """Base of what goes wrong with a child process."""
+
+    code = "child_failed"
+
+
+class ChildNotStarted(ChildError):
+    """The program could not be started (not found, no permission, bad interpreter, argument list too long)."""
+
+    code = "child_not_started"
+
+
+class ChildTimeout(ChildError):
+    """The program ran longer than its limit and was killed."""
+
+    code = "child_timeout"
+
+
+class ChildOutputTooLarge(ChildError):
+    """The program wrote more than the limit and was killed."""
+
+    code = "child_output_too_large"
+
+
+class ClientError(DocsfyError):
+    """Base of what goes wrong between a kernel or script and the server."""
+
+    code = "client_error"
+
+
+class ServerNotFound(ClientError):
+    """No running Jupyter server with this extension could be found, or several could."""
+
+    code = "server_not_found"
+
+
+class ServerUnreachable(ClientError):
+    """The server does not answer."""
+
+    code = "server_unreachable"
+
+
+class ExtensionNotEnabled(ClientError):
+    """A Jupyter server answers, but not with this extension."""
+
+    code = "extension_not_enabled"
+
+
+class TokenNotAccepted(ClientError):
+    """The token is missing or not accepted."""
+
+    code = "token_not_accepted"
+
+
+class GenerationFailed(ClientError):
+    """A run that was waited for ended in ``error``; ``details['variant']`` is its row."""
+
+    code = "generation_failed"
+
+
+class GenerationAborted(ClientError):
+    """A run that was waited for was aborted; ``details['variant']`` is its row."""
+
+    code = "generation_aborted"

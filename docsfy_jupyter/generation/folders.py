@@ -1,0 +1,132 @@
+"""Files of one variant below the data folder: page cache, plan, manifest, images, site versions.
+
+Everything is written aside and renamed, so that a crash at any moment leaves whole files only. All methods block:
+the pipeline calls them off the event loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docsfy_jupyter.models import Plan, PlanPage, VariantKey, parse_plan
+from docsfy_jupyter.site.versions import SiteVersions
+
+
+@dataclass(frozen=True)
+class KnownPlan:
+    """The plan of an earlier run, and what it was made from."""
+
+    commit: str
+    settings: str
+    plan: Plan
+
+
+class VariantFolder:
+    """The files of one variant.
+
+    Parameters
+    ----------
+    data_dir : Path
+        The server's data folder.
+    key : VariantKey
+        The variant; its folder's name is readable and ends in a hash, so that no two variants share one.
+    """
+
+    def __init__(self, data_dir: Path, key: VariantKey) -> None:
+        text = "\n".join((key.name, key.branch, key.ai_provider, key.ai_model, key.owner))
+        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", key.address)[:80].strip("-.")
+        self.path = data_dir / "variants" / f"{readable}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
+        self.cache = self.path / "cache"
+        self.images = self.path / "images"
+        self.sites = SiteVersions(self.path / "sites")
+
+    def page(self, cache_key: str) -> Path:
+        """Return where the page of that address is, or would be."""
+        return self.cache / f"{cache_key}.md"
+
+    def store_page(self, cache_key: str, markdown: str, images: dict[str, str]) -> None:
+        """Keep a page: its images' list first, its text last, since the text is what counts as cached."""
+        _write(self.cache / f"{cache_key}.json", json.dumps(images))
+        _write(self.page(cache_key), markdown.encode("utf-8", "replace").decode())
+
+    def page_images(self, cache_key: str) -> dict[str, str]:
+        """Return the images of a cached page: repository path → git blob."""
+        path = self.cache / f"{cache_key}.json"
+        return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+
+    def store_image(self, source: Path, blob: str) -> None:
+        """Keep an image of the repository under its blob's id."""
+        target = self.images / blob
+        if not target.exists():
+            self.images.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(f"{blob}.{os.getpid()}.aside")
+            shutil.copyfile(source, aside, follow_symlinks=False)
+            os.replace(aside, target)
+
+    def cached(self, keys: dict[str, str]) -> set[str]:
+        """Return the slugs whose page is cached; ``keys`` maps slug → cache key."""
+        return {slug for slug, key in keys.items() if self.page(key).is_file()}
+
+    def store_plan(self, known: KnownPlan) -> None:
+        """Keep the settled plan with the commit and settings that it was made for."""
+        _write(self.path / "plan.json", json.dumps({"commit": known.commit, "settings": known.settings, "plan": known.plan.to_json()}))
+
+    def load_plan(self) -> KnownPlan | None:
+        """Return the kept plan; None where there is none or it cannot be read."""
+        data = _read(self.path / "plan.json")
+        plan = parse_plan(data.get("plan"))
+        return KnownPlan(str(data.get("commit")), str(data.get("settings")), plan) if plan else None
+
+    def store_manifest(self, manifest: dict[str, Any]) -> None:
+        """Keep what the last good site was rendered from."""
+        _write(self.path / "manifest.json", json.dumps(manifest))
+
+    def load_manifest(self) -> dict[str, Any]:
+        """Return what the last good site was rendered from; empty where nothing was."""
+        return _read(self.path / "manifest.json")
+
+    def empty_cache(self) -> None:
+        """Forget every page and the plan; the site stays."""
+        shutil.rmtree(self.cache, ignore_errors=True)
+        (self.path / "plan.json").unlink(missing_ok=True)
+        (self.path / "manifest.json").unlink(missing_ok=True)
+
+    def prune(self, keys: dict[str, str]) -> None:
+        """Remove pages that the current plan does not use."""
+        used = set(keys.values())
+        for path in self.cache.glob("*"):
+            if path.stem not in used:
+                path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove everything of the variant."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def cache_key(page: PlanPage, blobs: dict[str, str], provider: str, version: str, model: str, prompt_hash: str) -> str:
+    """Return a page's address in the cache: a hash over everything that makes its text what it is."""
+    sources = [(path, blobs.get(path, "")) for path in sorted(page.sources)]
+    parts = [page.slug, page.title, page.description, sources, page.fingerprint, provider, version, model, prompt_hash]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()[:40]
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}.aside")
+    aside.write_text(text, "utf-8")
+    os.replace(aside, path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -1,0 +1,481 @@
+"""The field's words as types: variant, run, stage, page, plan. Used on both sides, server and kernel."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from docsfy_jupyter.errors import InvalidBody, PlanInvalid
+
+
+class Status(StrEnum):
+    """The four statuses of a variant; no other value exists, and this is the one place that says so."""
+
+    GENERATING = "generating"
+    READY = "ready"
+    ERROR = "error"
+    ABORTED = "aborted"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a run with this status has ended."""
+        return self is not Status.GENERATING
+
+
+class Stage(StrEnum):
+    """What a run is doing; ``up_to_date`` goes with ``ready``."""
+
+    QUEUED = "queued"
+    CLONING = "cloning"
+    PLANNING = "planning"
+    INCREMENTAL_PLANNING = "incremental_planning"
+    GENERATING_PAGES = "generating_pages"
+    RENDERING = "rendering"
+    UP_TO_DATE = "up_to_date"
+
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
+SLUG_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
+MAX_SLUG = 100
+MAX_SEGMENT = 200
+SERVER_RESTARTED = "Server restarted during generation"
+ABORTED_BY_USER = "Generation aborted by user"
+
+
+def clean_text(text: str) -> str:
+    """Make a text storable: lone surrogates (names that are not UTF-8) become U+FFFD, NUL disappears.
+
+    DuckDB refuses a string with a lone surrogate, and JSON for the browser cannot carry one.
+    """
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\x00", "")
+
+
+def safe_text(text: str) -> str:
+    """`clean_text` for text that may hold any lone surrogate, not only escaped bytes."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "") if not _encodable(text) else text.replace("\x00", "")
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Write a time as ISO 8601 in UTC, or None."""
+    return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+@dataclass(frozen=True, order=True)
+class VariantKey:
+    """What tells one variant from another.
+
+    Parameters
+    ----------
+    name, branch, ai_provider, ai_model, owner : str
+        As in the REST API; the owner is the user that asked first.
+    """
+
+    name: str
+    branch: str
+    ai_provider: str
+    ai_model: str
+    owner: str
+
+    @property
+    def address(self) -> str:
+        """``name/branch/provider/model``: how people and messages name it."""
+        return f"{self.name}/{self.branch}/{self.ai_provider}/{self.ai_model}"
+
+
+@dataclass(frozen=True)
+class FailedPage:
+    """A page that failed in the latest run, and why."""
+
+    slug: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrackedFile:
+    """One file that git tracks in a checkout.
+
+    Parameters
+    ----------
+    path : str
+        Relative, ``/`` as separator; bytes that are not UTF-8 are surrogate-escaped.
+    blob : str
+        The git object id of its content.
+    mode : str
+        ``100644``, ``100755``, ``120000`` (a symlink) or ``160000`` (a submodule).
+    size : int
+        Bytes; 0 where git does not say (submodules).
+    """
+
+    path: str
+    blob: str
+    mode: str
+    size: int
+
+    @property
+    def regular(self) -> bool:
+        """Whether it is an ordinary file: symlinks and submodules are never read."""
+        return self.mode in {"100644", "100755"}
+
+
+class PlanPage(BaseModel):
+    """One page of a plan.
+
+    ``sources`` are the tracked paths that the page is about, ``fingerprint`` a hash over whatever else its text depends
+    on: the page is generated again when one of them changes. ``related`` are slugs that the site links at the page's end.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    slug: str
+    title: str = ""
+    description: str = ""
+    sources: list[str] = Field(default_factory=list)
+    fingerprint: str = ""
+    related: list[str] = Field(default_factory=list)
+
+
+class PlanGroup(BaseModel):
+    """A heading of the navigation, with its pages."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    group: str = ""
+    pages: list[PlanPage] = Field(default_factory=list)
+
+
+class Plan(BaseModel):
+    """The planned pages of a documentation set, in the order of its navigation."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    project_name: str = ""
+    tagline: str = ""
+    navigation: list[PlanGroup] = Field(default_factory=list)
+
+    def pages(self) -> list[PlanPage]:
+        """Return every page in the order of the navigation."""
+        return [page for group in self.navigation for page in group.pages]
+
+    def to_json(self) -> str:
+        """Write the plan as strict JSON text."""
+        return json.dumps(self.model_dump(exclude_defaults=False), ensure_ascii=True, allow_nan=False)
+
+
+def parse_plan(text: str | None) -> Plan | None:
+    """Read a stored ``plan_json``; anything malformed counts as no plan.
+
+    Parameters
+    ----------
+    text : str or None
+        JSON text.
+
+    Returns
+    -------
+    Plan or None
+        None for None, for text that is not JSON, has the wrong shape, or has no page.
+    """
+    if not text:
+        return None
+    try:
+        plan = Plan.model_validate_json(text)
+    except ValidationError:
+        return None
+    return plan if plan.pages() else None
+
+
+_RESERVED_SLUGS = {"index", "search", "llms", "llms-full", "assets", "con", "prn", "aux", "nul"}
+
+
+def settle_plan(plan: Plan, project_name: str) -> tuple[Plan, list[str]]:
+    """Repair what can be repaired in a plan, refuse the rest.
+
+    Parameters
+    ----------
+    plan : Plan
+        As a provider answered it.
+    project_name : str
+        Stands in for an empty project name.
+
+    Returns
+    -------
+    plan : Plan
+        Slugs unique, lower case, ``[a-z0-9][a-z0-9-]*``, at most 100 characters; titles never empty; text storable.
+    notes : list of str
+        What was repaired, one sentence each, for the run's events.
+
+    Raises
+    ------
+    PlanInvalid
+        The plan has no page.
+    """
+    notes: list[str] = []
+    taken: set[str] = set()
+    renamed: dict[str, str] = {}
+    groups: list[PlanGroup] = []
+    for group in plan.navigation:
+        pages: list[PlanPage] = []
+        for page in group.pages:
+            slug = _free_slug(_repair_slug(page.slug or page.title), taken)
+            if slug != page.slug:
+                notes.append(f"slug {safe_text(page.slug)[:120]!r} was changed to {slug!r}")
+            taken.add(slug)
+            renamed.setdefault(page.slug, slug)
+            title = " ".join(safe_text(page.title).split())[:300] or slug
+            pages.append(page.model_copy(update={"slug": slug, "title": title, "description": safe_text(page.description)[:2000]}))
+        if pages:
+            groups.append(PlanGroup(group=" ".join(safe_text(group.group).split())[:120] or "Pages", pages=pages))
+    if not groups:
+        raise PlanInvalid("The plan has no pages: the provider planned no page for this repository, so there is nothing to generate.")
+    groups = [
+        group.model_copy(
+            update={"pages": [p.model_copy(update={"related": _related(p, renamed, taken)}) for p in group.pages]}
+        )
+        for group in groups
+    ]
+    name = safe_text(plan.project_name).strip()[:200] or project_name
+    return Plan(project_name=name, tagline=safe_text(plan.tagline).strip()[:500], navigation=groups), notes
+
+
+def _related(page: PlanPage, renamed: Mapping[str, str], taken: set[str]) -> list[str]:
+    slugs = [renamed.get(slug, slug) for slug in page.related]
+    return [slug for slug in dict.fromkeys(slugs) if slug in taken and slug != page.slug][:5]
+
+
+def _repair_slug(raw: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", raw.casefold().removesuffix(".md")).strip("-")[:MAX_SLUG].strip("-")
+    if not slug:
+        return "page"
+    return f"{slug}-page"[:MAX_SLUG] if slug in _RESERVED_SLUGS else slug
+
+
+def _free_slug(slug: str, taken: set[str]) -> str:
+    if slug not in taken:
+        return slug
+    for number in _from(2):
+        suffix = f"-{number}"
+        candidate = slug[: MAX_SLUG - len(suffix)] + suffix
+        if candidate not in taken:
+            return candidate
+    raise AssertionError("unreachable")
+
+
+def _from(number: int) -> Iterator[int]:
+    while True:
+        yield number
+        number += 1
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row: a documentation set and the state of its current or latest run.
+
+    The field names are those of the REST API, see ``docs/contract.md``. Times are ISO 8601 texts in UTC.
+    """
+
+    name: str
+    branch: str
+    ai_provider: str
+    ai_model: str
+    owner: str
+    repo_url: str
+    status: Status
+    created_at: str
+    updated_at: str
+    current_stage: Stage | None = None
+    page_count: int = 0
+    plan_json: str | None = None
+    error_message: str | None = None
+    last_commit_sha: str | None = None
+    last_generated: str | None = None
+    generation_id: str = ""
+    is_default_branch: bool | None = None
+    ref_kind: str | None = None
+    pages_done: tuple[str, ...] = ()
+    pages_active: tuple[str, ...] = ()
+    failed_pages: tuple[FailedPage, ...] = ()
+    failed_stage: Stage | None = None
+    started_at: str | None = None
+    started_by: str | None = None
+    stage_times: Mapping[str, str] = field(default_factory=dict)
+    page_times: Mapping[str, str] = field(default_factory=dict)
+    queue_position: int | None = None
+    eta_at: str | None = None
+    run_cost_usd: float | None = None
+    total_cost_usd: float | None = None
+    findings: int = 0
+    site: bool = False
+
+    @property
+    def key(self) -> VariantKey:
+        """The variant's key."""
+        return VariantKey(self.name, self.branch, self.ai_provider, self.ai_model, self.owner)
+
+    @property
+    def address(self) -> str:
+        """``name/branch/provider/model``."""
+        return self.key.address
+
+    def plan(self) -> Plan | None:
+        """Return the parsed plan, None where there is none or it is malformed."""
+        return parse_plan(self.plan_json)
+
+    def to_json(self, *, slim: bool = False) -> dict[str, Any]:
+        """Return the row as the REST API answers it.
+
+        Parameters
+        ----------
+        slim : bool
+            Leave out ``plan_json``, ``page_times`` and the page lists, for listings.
+        """
+        row = {f.name: getattr(self, f.name) for f in fields(self)}
+        row["status"] = self.status.value
+        row["current_stage"] = self.current_stage.value if self.current_stage else None
+        row["failed_stage"] = self.failed_stage.value if self.failed_stage else None
+        row["pages_done"] = list(self.pages_done)
+        row["pages_active"] = list(self.pages_active)
+        row["failed_pages"] = [{"slug": p.slug, "reason": p.reason} for p in self.failed_pages]
+        row["stage_times"] = dict(self.stage_times)
+        row["page_times"] = dict(self.page_times)
+        if slim:
+            for name in ("plan_json", "page_times", "pages_done", "pages_active"):
+                del row[name]
+        return row
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, Any]) -> Self:
+        """Read a row from the REST API; unknown fields are ignored, nonsense becomes the field's default.
+
+        Raises
+        ------
+        ValueError
+            The row names no variant or has a status that does not exist.
+        """
+        texts = {name: str(row.get(name) or "") for name in ("name", "branch", "ai_provider", "ai_model", "owner", "repo_url")}
+        if not texts["name"]:
+            raise ValueError("not a variant: it has no name")
+        return cls(
+            **texts,
+            status=Status(row.get("status")),
+            created_at=str(row.get("created_at") or ""),
+            updated_at=str(row.get("updated_at") or ""),
+            current_stage=_stage(row.get("current_stage")),
+            page_count=whole_number(row.get("page_count")),
+            plan_json=_text(row.get("plan_json")),
+            error_message=_text(row.get("error_message")),
+            last_commit_sha=_text(row.get("last_commit_sha")),
+            last_generated=_text(row.get("last_generated")),
+            generation_id=str(row.get("generation_id") or ""),
+            is_default_branch=None if row.get("is_default_branch") is None else bool(row.get("is_default_branch")),
+            ref_kind=_text(row.get("ref_kind")),
+            pages_done=tuple(str(s) for s in row.get("pages_done") or ()),
+            pages_active=tuple(str(s) for s in row.get("pages_active") or ()),
+            failed_pages=tuple(FailedPage(str(p["slug"]), str(p["reason"])) for p in row.get("failed_pages") or ()),
+            failed_stage=_stage(row.get("failed_stage")),
+            started_at=_text(row.get("started_at")),
+            started_by=_text(row.get("started_by")),
+            stage_times=dict(row.get("stage_times") or {}),
+            page_times=dict(row.get("page_times") or {}),
+            queue_position=None if row.get("queue_position") is None else whole_number(row.get("queue_position")),
+            eta_at=_text(row.get("eta_at")),
+            run_cost_usd=money(row.get("run_cost_usd")),
+            total_cost_usd=money(row.get("total_cost_usd")),
+            findings=whole_number(row.get("findings")),
+            site=bool(row.get("site")),
+        )
+
+    def changed(self, **changes: Any) -> Variant:
+        """Return a copy with other values."""
+        return replace(self, **changes)
+
+
+def whole_number(value: object) -> int:
+    """Read a count from outside: NaN, infinities, negatives and text become 0; at most 1,000,000."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return 0
+    return max(0, min(int(value), 1_000_000))
+
+
+def money(value: object) -> float | None:
+    """Read an amount from outside; what is not a finite number ≥ 0 is unknown (None), never 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        return None
+    return float(value)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _stage(value: object) -> Stage | None:
+    try:
+        return Stage(str(value)) if value is not None else None
+    except ValueError:
+        return None
+
+
+class GenerateRequest(BaseModel):
+    """The body of ``POST api/generate``, validated; ``provider`` and ``model`` are accepted as short names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    repo_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
+    repo_path: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)] | None = None
+    branch: Annotated[str, Field(min_length=1, max_length=MAX_SEGMENT)] | None = None
+    owner: Annotated[str, Field(min_length=1, max_length=MAX_SEGMENT)] | None = None
+    ai_provider: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        default=None, validation_alias=AliasChoices("ai_provider", "provider")
+    )
+    ai_model: Annotated[str, Field(min_length=1, max_length=MAX_SEGMENT)] | None = Field(
+        default=None, validation_alias=AliasChoices("ai_model", "model")
+    )
+    force: bool = Field(default=False, strict=True)
+    credential_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z", max_length=200)] | None = None
+    ai_cli_timeout: Annotated[float, Field(gt=0, le=24 * 60, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.repo_url is None) == (self.repo_path is None):
+            raise ValueError("give exactly one of repo_url and repo_path")
+        return self
+
+
+def validate_body(body: object) -> GenerateRequest:
+    """Validate a decoded JSON body of ``POST api/generate``.
+
+    Raises
+    ------
+    InvalidBody
+        With every fault, its path and its reason.
+    """
+    try:
+        return GenerateRequest.model_validate(body)
+    except ValidationError as error:
+        raise InvalidBody.of([_fault(dict(e)) for e in error.errors(include_url=False, include_context=False)]) from None
+
+
+def _fault(error: Mapping[str, Any]) -> dict[str, str]:
+    path = ".".join(str(part) for part in error["loc"])
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    return {"path": safe_text(path), "reason": safe_text(reason)}

@@ -1,0 +1,192 @@
+"""What a provider is: something that plans documentation for a checkout and writes its pages.
+
+A provider is a class that is registered under the entry-point group ``docsfy_jupyter.providers``. For every run the
+pipeline opens a *session*; it asks the session for a plan (unless a known one is reused) and then for pages,
+concurrently. A session may hold a child process or a connection; leaving it releases everything.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.models import Plan, PlanPage, TrackedFile
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a session gets to know about its run.
+
+    Parameters
+    ----------
+    generation_id : str
+        The run.
+    project_name : str
+        The variant's name.
+    model : str
+        The model asked for.
+    checkout : Path
+        The clone; read it, never write to it.
+    commit : str
+        Its commit, 40 or 64 hexadecimal digits.
+    repo_url : str
+        Where it comes from, credentials removed; an absolute path for a local repository.
+    files : tuple of TrackedFile
+        Every tracked file, sorted by path.
+    call_timeout : float
+        Seconds that one call may take.
+    processes : Processes
+        The only way to start a child process: what it starts dies whole.
+    log : callable
+        ``log(kind, text, **details)`` appends to the run's events.
+    """
+
+    generation_id: str
+    project_name: str
+    model: str
+    checkout: Path
+    commit: str
+    repo_url: str
+    files: tuple[TrackedFile, ...]
+    call_timeout: float
+    processes: Processes
+    log: Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one call cost.
+
+    Parameters
+    ----------
+    cost_usd : float or None
+        US dollars; None when the provider does not tell. ``local`` costs 0.0, which is known.
+    basis : str
+        ``billed``, ``notional``, ``free`` or ``unknown``.
+    tokens_in, tokens_out, tokens_cached : int or None
+        As the provider reports them.
+    """
+
+    cost_usd: float | None = None
+    basis: str = "unknown"
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    tokens_cached: int | None = None
+
+
+FREE = Usage(cost_usd=0.0, basis="free")
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a session is asked to plan.
+
+    Parameters
+    ----------
+    previous : Plan or None
+        The plan of the last run of the variant, for an incremental plan.
+    changed : frozenset of str or None
+        Paths that changed since that run; None when nobody knows, and then everything counts as changed.
+    """
+
+    previous: Plan | None = None
+    changed: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class PlanAnswer:
+    """A plan, not yet settled: slugs may still need repair."""
+
+    plan: Plan
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
+class PageAnswer:
+    """One page.
+
+    Parameters
+    ----------
+    markdown : str
+        Its text. A link to another page is written ``slug.md`` or ``slug.md#anchor``. An image of the repository is
+        written ``repo-files/<its path, percent-encoded>`` and named in `files`.
+    files : tuple of str
+        Tracked paths of images that the page shows.
+    """
+
+    markdown: str
+    files: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+class ProviderSession(ABC):
+    """One run's conversation with a provider. Calls may be made concurrently and are cancelled on abort."""
+
+    @abstractmethod
+    async def plan(self, request: PlanRequest) -> PlanAnswer:
+        """Plan the pages.
+
+        Raises
+        ------
+        ProviderFailed, PlanInvalid, ChildError
+            With a sentence for people.
+        """
+
+    @abstractmethod
+    async def write_page(self, plan: Plan, page: PlanPage) -> PageAnswer:
+        """Write one page of the settled plan.
+
+        Raises
+        ------
+        ProviderFailed, ChildError
+            ``ProviderFailed.transient`` asks for another try, ``fatal`` ends the run.
+        """
+
+    @abstractmethod
+    def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
+        """Return a hash over everything but the sources that makes the page's text what it is: prompt, settings."""
+
+
+class Provider(ABC):
+    """A writer of documentation.
+
+    Attributes
+    ----------
+    name : str
+        How requests and rows name it.
+    default_model : str
+        Used when a request names no model.
+    version : str
+        Raised when the same inputs give other pages: part of the page cache's address.
+    """
+
+    name: str
+    default_model: str
+    version: str = "1"
+    concurrent_pages: int | None = None
+
+    def check(self, model: str) -> None:
+        """Say whether a run could start now, without starting or asking anything.
+
+        Raises
+        ------
+        ProviderUnavailable
+            With the reason and what to do.
+        """
+
+    def models(self) -> list[dict[str, str]]:
+        """Return the models to suggest, each ``{"id", "name"}``."""
+        return [{"id": self.default_model, "name": self.default_model}]
+
+    @abstractmethod
+    def open(self, context: RunContext) -> AbstractAsyncContextManager[ProviderSession]:
+        """Open a session for one run."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `api/models` says of it beyond names, JSON-able."""
+        return {}

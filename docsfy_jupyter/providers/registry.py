@@ -1,0 +1,72 @@
+"""The providers of one server: entry points and the administrator's command providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from docsfy_jupyter.errors import DocsfyError, ProviderUnavailable
+from docsfy_jupyter.providers.base import Provider
+from docsfy_jupyter.providers.command import CommandProvider
+
+ENTRY_POINT_GROUP = "docsfy_jupyter.providers"
+
+
+class ProviderRegistry:
+    """Looks providers up by name; a broken plug-in is unavailable with its reason and stops nothing.
+
+    Parameters
+    ----------
+    commands : mapping of str to sequence of str
+        Trait ``DocsfyApp.command_providers``: provider name → argv.
+    """
+
+    def __init__(self, commands: Mapping[str, Sequence[str]]) -> None:
+        self._commands = {name: tuple(argv) for name, argv in commands.items()}
+        self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
+        self._loaded: dict[str, Provider] = {}
+
+    def names(self) -> list[str]:
+        """Return every provider's name, sorted."""
+        return sorted({*self._commands, *self._points})
+
+    def get(self, name: str) -> Provider:
+        """Return a provider.
+
+        Raises
+        ------
+        ProviderUnavailable
+            It is unknown, or its plug-in cannot be loaded.
+        """
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def _load(self, name: str) -> Provider:
+        if name in self._commands:
+            return CommandProvider(name, self._commands[name])
+        if name not in self._points:
+            raise ProviderUnavailable(f"There is no provider {name!r} on this server; it has: {', '.join(self.names())}.")
+        try:
+            provider = self._points[name].load()()
+        except Exception as error:  # noqa: BLE001  a plug-in may raise anything, and must not take the server with it
+            raise ProviderUnavailable(f"The provider {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
+        if not isinstance(provider, Provider):
+            raise ProviderUnavailable(f"The plug-in of provider {name!r} is not a docsfy_jupyter Provider.")
+        return provider
+
+    def describe(self) -> dict[str, Any]:
+        """Return names, models and availability as ``GET api/models`` answers them."""
+        models: dict[str, list[dict[str, str]]] = {}
+        states: dict[str, dict[str, Any]] = {}
+        for name in self.names():
+            try:
+                provider = self.get(name)
+                models[name] = provider.models()
+                provider.check(provider.default_model)
+                states[name] = {"available": True, "reason": None}
+            except DocsfyError as error:
+                models.setdefault(name, [])
+                states[name] = {"available": False, "reason": error.message}
+        return {"providers": self.names(), "available_models": models, "provider_status": states}
