@@ -1,0 +1,223 @@
+"""Finding and killing everything that a child process has started, wherever it went."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from docsfy_jupyter.generation import watcher
+
+MARKER = "DOCSFY_CHILD"
+_T = TypeVar("_T")
+
+
+async def unbroken(work: Coroutine[Any, Any, _T]) -> tuple[_T, bool]:
+    """Await `work` to its end even when the waiter is cancelled; return its result and whether that happened."""
+    task = asyncio.ensure_future(work)
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+            cancelled = True
+        except Exception:  # noqa: BLE001 - raised again by result()
+            break
+    return task.result(), cancelled
+
+
+async def off_loop(call: Callable[[], _T]) -> _T:
+    """Run a short scan in a thread; in the loop itself when the threads have gone already (shutdown)."""
+    try:
+        return await asyncio.to_thread(call)
+    except RuntimeError:
+        return call()
+
+
+def group_alive(group: int) -> bool:
+    """Say whether a process group has members."""
+    try:
+        os.killpg(group, 0)
+    except OSError:
+        return False
+    return True
+
+
+def signal_group(group: int, number: int) -> None:
+    """Signal a process group, if it is still there."""
+    with suppress(OSError):
+        os.killpg(group, number)
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """Return the children of a process and theirs, as long as the chain of parents is whole."""
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """Return the processes that carry the mark in their environment: daemons too, which have no parent to be found by."""
+    entry = f"{MARKER}={mark}"
+    if Path("/proc/self/environ").exists():
+        return _processes(watcher.marked_pids(b"\0" + entry.encode() + b"\0"))
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARKER) == mark:
+                found.append(process)
+    return found
+
+
+def _processes(pids: list[int]) -> list[psutil.Process]:
+    found: list[psutil.Process] = []
+    for pid in pids:
+        with suppress(psutil.Error):
+            found.append(psutil.Process(pid))
+    return found
+
+
+def kill_each(processes: list[psutil.Process]) -> None:
+    """Kill single processes; psutil makes sure that a pid was not given to somebody else meanwhile."""
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            process.kill()
+
+
+def reap_orphans(processes: list[psutil.Process]) -> None:
+    """Collect killed orphans that became ours because the server is PID 1; others are their parents' business."""
+    for process in processes:
+        with suppress(OSError):
+            os.waitpid(process.pid, os.WNOHANG)
+
+
+async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: float) -> None:
+    """End a child whole: its group TERM, `grace` seconds, KILL, then all that left the group; returns when it is reaped.
+
+    Parameters
+    ----------
+    pid : int
+        The child, which is the leader of its own process group.
+    mark : str
+        Its value of ``DOCSFY_CHILD``.
+    exited : callable
+        Whether the child itself was reaped.
+    grace : float
+        Seconds between TERM and KILL.
+    """
+    known = await off_loop(lambda: descendants(pid)) if not exited() else []
+    if group_alive(pid):
+        signal_group(pid, signal.SIGTERM)
+        await _until(lambda: exited() and not group_alive(pid), grace)
+        signal_group(pid, signal.SIGKILL)
+    kill_each(known)
+    for _ in range(20):  # again while something is found: it may fork while it is hunted
+        found = await off_loop(lambda: marked(mark))
+        if not found:
+            break
+        known += found
+        kill_each(found)
+        await asyncio.sleep(0.01)
+        reap_orphans([process for process in found if process.pid != pid])
+    await _until(exited, 5.0)
+    reap_orphans([process for process in known if process.pid != pid])
+
+
+async def _until(condition: Callable[[], bool], limit: float) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit
+    while not condition() and loop.time() < end:  # noqa: ASYNC110 - other people's processes set no event
+        await asyncio.sleep(0.01)
+
+
+class Watcher:
+    """The server's end of the watcher process: started again when it died, told everything that it must know.
+
+    Parameters
+    ----------
+    instance : str
+        First part of the mark of every child of this server.
+    """
+
+    def __init__(self, instance: str) -> None:
+        self._instance = instance
+        self._process: subprocess.Popen[bytes] | None = None
+        self._entries: set[str] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """The watcher's process id while it lives."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def ensure(self) -> None:
+        """Start the watcher unless it lives. A failure is no reason to refuse a child: the server still kills its own."""
+        if self.pid is not None or not sys.executable:
+            return
+        self._drop()
+        argv = [sys.executable, "-I", "-S", str(Path(watcher.__file__)), self._instance]
+        quiet = subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True, cwd="/"
+            )
+        except OSError:
+            return
+        if self._process.stdin is not None:
+            os.set_blocking(self._process.stdin.fileno(), False)
+        for entry in sorted(self._entries):
+            self._send(entry)
+
+    def add(self, entry: str) -> None:
+        """Tell ``+PGID`` or ``t HEX``."""
+        self._entries.add(entry)
+        self._send(entry)
+
+    def remove(self, entry: str) -> None:
+        """Take an entry back."""
+        if entry in self._entries:
+            self._entries.discard(entry)
+            self._send(("-" if entry[0] == "+" else "f") + entry[1:])
+
+    def close(self, limit: float = 2.0) -> None:
+        """Close the pipe and wait for the watcher's end; blocks up to `limit` seconds."""
+        if self._process is None:
+            return
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+        try:
+            self._process.wait(limit)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(limit)
+        self._process = None
+
+    def _send(self, entry: str) -> None:
+        if self._process is None or self._process.stdin is None:
+            return
+        try:
+            os.write(self._process.stdin.fileno(), entry.encode("ascii") + b"\n")
+        except (OSError, ValueError):
+            self._drop()  # dead or stopped: the next child starts another one
+
+    def _drop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(OSError):
+            process.kill()
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
+        process.wait()
