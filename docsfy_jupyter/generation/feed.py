@@ -1,0 +1,67 @@
+"""The rows in memory, with a revision number and a condition: polls, held polls and listings are served from here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from docsfy_jupyter.models import Variant, VariantKey
+
+
+class ChangeFeed:
+    """The copy of the rows that reads are answered from.
+
+    Every put has a revision number of its own; a reader that waits is woken by any change.
+    """
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self._rows: dict[VariantKey, Variant] = {}
+        self._revisions: dict[VariantKey, int] = {}
+        self._changed = asyncio.Event()
+
+    def put(self, variant: Variant) -> None:
+        """Add or replace a row; an equal row changes nothing."""
+        if self._rows.get(variant.key) == variant:
+            return
+        self._rows[variant.key] = variant
+        self._touch(variant.key)
+
+    def remove(self, key: VariantKey) -> None:
+        """Forget a row."""
+        if self._rows.pop(key, None) is not None:
+            self._revisions.pop(key, None)
+            self.revision += 1
+            self._wake()
+
+    def get(self, key: VariantKey) -> Variant | None:
+        """Return a row, None where there is none."""
+        return self._rows.get(key)
+
+    def revision_of(self, key: VariantKey) -> int:
+        """Return the revision at which a row changed last, 0 where there is none."""
+        return self._revisions.get(key, 0)
+
+    def rows(self) -> Iterator[Variant]:
+        """Return every row, in no order."""
+        return iter(list(self._rows.values()))
+
+    async def wait(self, revision: int, timeout: float) -> bool:
+        """Wait until anything changed after ``revision``; False when ``timeout`` seconds passed first."""
+        if self.revision > revision:
+            return True
+        event = self._changed
+        try:
+            await asyncio.wait_for(event.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def _touch(self, key: VariantKey) -> None:
+        self.revision += 1
+        self._revisions[key] = self.revision
+        self._wake()
+
+    def _wake(self) -> None:
+        woken, self._changed = self._changed, asyncio.Event()
+        woken.set()

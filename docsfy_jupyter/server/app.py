@@ -1,0 +1,155 @@
+"""The Jupyter server extension: traits, routes, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import secrets
+from pathlib import Path
+from typing import Any, ClassVar
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default, validate
+
+from docsfy_jupyter.generation.manager import Manager, Settings
+from docsfy_jupyter.models import utc_now
+from docsfy_jupyter.providers.registry import ProviderRegistry
+from docsfy_jupyter.server import handlers, site_handlers
+from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, UnknownHandler
+from docsfy_jupyter.sources.rules import SourcePolicy
+
+URL_VARIABLE = "DOCSFY_JUPYTER_URL"
+TOKEN_VARIABLE = "DOCSFY_JUPYTER_TOKEN"  # noqa: S105  the name of a variable, not a secret
+
+
+class DocsfyApp(ExtensionApp):
+    """Documentation sites for repositories, generated inside the Jupyter server."""
+
+    name = "docsfy_jupyter"
+    app_name = "docsfy"
+    extension_url = "/docsfy/"
+    load_other_extensions = True
+
+    data_dir = Unicode(
+        config=True,
+        help="Folder of the database, the page caches and the sites. Must be on a local disk that can lock files; is made with mode 0700.",
+    )
+    default_provider = Unicode("local", config=True, help="Provider of a request that names none. 'local' needs no key and no network.")
+    default_model = Unicode("", config=True, help="Model of a request that names none; empty: the provider's own default.")
+    max_concurrent_generations = Int(4, min=1, config=True, help="Runs that work at once; the others wait in stage 'queued'.")
+    max_concurrent_pages = Int(5, min=1, config=True, help="Pages that one run generates at once.")
+    provider_timeout = Float(600.0, min=1.0, config=True, help="Seconds that one call of a provider may take.")
+    clone_timeout = Float(600.0, min=1.0, config=True, help="Seconds that a clone may take.")
+    max_clone_bytes = Int(2 * 1024**3, min=1024, config=True, help="Bytes that a clone may take on disk.")
+    allowed_url_schemes = List(
+        Unicode(), default_value=["https"], config=True, help="Schemes of repo_url that are allowed: https, ssh, http, git."
+    )
+    allow_private_hosts = Bool(False, config=True, help="Whether repo_url may lead to loopback, private or link-local addresses.")
+    allow_local_paths = Bool(True, config=True, help="Whether repo_path may name a repository on the server's disk.")
+    command_providers = Dict(
+        value_trait=List(Unicode()),
+        key_trait=Unicode(),
+        config=True,
+        help=(
+            "Programs as providers: name → argv. The program gets the prompt on stdin, DOCSFY_PURPOSE (plan or page), DOCSFY_MODEL "
+            "and DOCSFY_SLUG in its environment, and prints plan JSON or Markdown. It runs as the server's user."
+        ),
+    )
+
+    aliases: ClassVar[dict[str, Any]] = {}
+
+    @default("data_dir")
+    def _default_data_dir(self) -> str:
+        return str(Path(jupyter_data_dir()) / "docsfy_jupyter")
+
+    @validate("command_providers")
+    def _check_commands(self, proposal: dict[str, Any]) -> dict[str, list[str]]:
+        value: dict[str, list[str]] = proposal["value"]
+        for name, argv in value.items():
+            if not argv or "/" in name:
+                raise TraitError(f"DocsfyApp.command_providers[{name!r}] needs a program and a name without '/'")
+        return value
+
+    def initialize_settings(self) -> None:
+        """Build the manager; nothing runs yet, since there is no loop and no port."""
+        policy = SourcePolicy(
+            allowed_schemes=tuple(self.allowed_url_schemes),
+            allow_private_hosts=self.allow_private_hosts,
+            allow_local_paths=self.allow_local_paths,
+            clone_timeout=self.clone_timeout,
+            max_clone_bytes=self.max_clone_bytes,
+        )
+        options = Settings(
+            data_dir=Path(self.data_dir).expanduser(),
+            default_provider=self.default_provider,
+            default_model=self.default_model,
+            max_concurrent_generations=self.max_concurrent_generations,
+            max_concurrent_pages=self.max_concurrent_pages,
+            call_timeout=self.provider_timeout,
+            policy=policy,
+        )
+        self._options = options
+        hub_user = os.environ.get("JUPYTERHUB_USER")
+        self.settings.update(
+            {
+                SECRET_SETTING: secrets.token_urlsafe(32),
+                "docsfy_owner": hub_user or getpass.getuser(),
+                "docsfy_hub": bool(hub_user),
+            }
+        )
+        self.settings[MANAGER_SETTING] = Manager(options, ProviderRegistry(dict(self.command_providers)), self.log)
+
+    def initialize_handlers(self) -> None:
+        """Register the routes, the most particular first."""
+        self.handlers.extend(
+            [
+                (r"/docsfy/?", site_handlers.OverviewHandler),
+                (r"/docsfy/health", handlers.HealthHandler),
+                (r"/docsfy/api/generate", handlers.GenerateHandler),
+                (r"/docsfy/api/(?:projects|status)", handlers.ListHandler),
+                (r"/docsfy/api/projects/by-id/([^/]+)", handlers.ByIdHandler),
+                (r"/docsfy/api/projects/(.+)", handlers.ProjectsHandler),
+                (r"/docsfy/api/variant(?:/([^/]+))?", handlers.VariantHandler),
+                (r"/docsfy/api/models(?:/refresh)?", handlers.ModelsHandler),
+                (r"/docsfy/api/runs", handlers.RunsHandler),
+                (r"/docsfy/docs/(.+)", site_handlers.SiteHandler),
+                (r"/docsfy/(.*)", UnknownHandler),
+            ]
+        )
+
+    @property
+    def manager(self) -> Manager:
+        """The owner of all state."""
+        manager: Manager = self.settings[MANAGER_SETTING]
+        return manager
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        """Begin once the server listens: recover, and tell kernels where we are."""
+        await super()._start_jupyter_server_extension(serverapp)
+        host = serverapp.ip if serverapp.ip not in ("", "*", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        scheme = "https" if serverapp.certfile else "http"
+        if not serverapp.sock:
+            os.environ[URL_VARIABLE] = f"{scheme}://{host}:{serverapp.port}{serverapp.base_url}docsfy"
+            os.environ[TOKEN_VARIABLE] = self.settings[SECRET_SETTING]
+        await self.manager.start()
+
+    async def stop_extension(self) -> None:
+        """End runs and close the store, in time."""
+        if os.environ.get(TOKEN_VARIABLE) == self.settings.get(SECRET_SETTING):
+            os.environ.pop(TOKEN_VARIABLE, None)
+            os.environ.pop(URL_VARIABLE, None)
+        try:
+            await asyncio.wait_for(self.manager.stop(), 15)
+        except Exception:
+            self.log.exception("docsfy_jupyter: the stop did not end cleanly")
+
+    def current_activity(self) -> dict[str, int] | None:
+        """Tell Jupyter's idle culler about runs in progress."""
+        active = self.manager.active
+        if active:
+            self.settings.setdefault("last_activity_times", {})["docsfy_jupyter"] = utc_now()
+        return {"generations": active} if active else None
+
