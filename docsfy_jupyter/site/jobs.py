@@ -1,0 +1,118 @@
+"""What a rendering needs and what it reports, and their JSON forms for the worker process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from docsfy_jupyter.models import Plan
+
+
+@dataclass(frozen=True)
+class SiteJob:
+    """Everything that a site is made of.
+
+    Parameters
+    ----------
+    plan : Plan
+        Its navigation is the sidebar.
+    pages : mapping of str to Path
+        Slug to Markdown file; a slug of the plan that is missing here is a page without text.
+    images : mapping of str to Path
+        Path in the repository to a file; pages name it ``repo-files/<percent-encoded path>``.
+    out : Path
+        The folder to make; it must not exist.
+    project_name, tagline, repo_url, branch, commit, provider, model, generated_at : str
+        Shown on the site; ``generated_at`` in ISO 8601.
+    """
+
+    plan: Plan
+    pages: Mapping[str, Path]
+    images: Mapping[str, Path]
+    out: Path
+    project_name: str
+    tagline: str = ""
+    repo_url: str = ""
+    branch: str = ""
+    commit: str = ""
+    provider: str = ""
+    model: str = ""
+    generated_at: str = ""
+
+
+@dataclass(frozen=True)
+class DeadLink:
+    """A link that leads nowhere; it became plain text."""
+
+    slug: str
+    target: str
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What a rendering made.
+
+    Parameters
+    ----------
+    pages : int
+        Pages with text.
+    words : int
+        Words of their Markdown.
+    dead_links : list of DeadLink
+        Links to a missing page, a page without text or a missing heading.
+    diagrams : int
+        Mermaid blocks; whether one parses shows in the browser, where a bad one stays code.
+    """
+
+    pages: int
+    words: int
+    dead_links: list[DeadLink] = field(default_factory=list)
+    diagrams: int = 0
+
+
+_TEXTS = ("project_name", "tagline", "repo_url", "branch", "commit", "provider", "model", "generated_at")
+
+
+def job_to_json(job: SiteJob) -> str:
+    """Write a job as one line of JSON, for the worker's stdin."""
+    data: dict[str, Any] = {name: getattr(job, name) for name in _TEXTS}
+    data["plan"] = job.plan.model_dump()
+    data["pages"] = {slug: str(path) for slug, path in job.pages.items()}
+    data["images"] = {name: str(path) for name, path in job.images.items()}
+    data["out"] = str(job.out)
+    return json.dumps(data, ensure_ascii=True)
+
+
+def job_from_json(text: str) -> SiteJob:
+    """Read what `job_to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        The text is not a job.
+    """
+    data = json.loads(text)
+    if not isinstance(data, dict) or not {"plan", "pages", "out"} <= data.keys():
+        raise ValueError("not a site job: plan, pages and out are needed")
+    return SiteJob(
+        plan=Plan.model_validate(data["plan"]),
+        pages={slug: Path(path) for slug, path in data["pages"].items()},
+        images={name: Path(path) for name, path in data.get("images", {}).items()},
+        out=Path(data["out"]),
+        **{name: str(data.get(name) or "") for name in _TEXTS},
+    )
+
+
+def report_to_json(report: RenderReport) -> str:
+    """Write a report as one line of JSON."""
+    return json.dumps(asdict(report), ensure_ascii=True)
+
+
+def report_from_json(text: str) -> RenderReport:
+    """Read what `report_to_json` wrote."""
+    data = json.loads(text)
+    dead = [DeadLink(**link) for link in data.pop("dead_links", [])]
+    return RenderReport(dead_links=dead, **data)

@@ -1,0 +1,30 @@
+"""The rendering process: one JSON job on stdin, one JSON report on stdout, progress as JSON lines on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from docsfy_jupyter.site.jobs import job_from_json, report_to_json
+from docsfy_jupyter.site.render import render_site
+
+
+def _tell(done: int, total: int) -> None:
+    """Write one line of progress."""
+    sys.stderr.write(json.dumps({"done": done, "total": total}) + "\n")
+    sys.stderr.flush()
+
+
+def main() -> int:
+    """Render the job on stdin; return the exit code."""
+    try:
+        report = render_site(job_from_json(sys.stdin.read()), _tell)
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"the site could not be rendered: {error}\n")
+        return 1
+    sys.stdout.write(report_to_json(report) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
