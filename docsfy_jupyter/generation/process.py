@@ -174,7 +174,7 @@ class Processes:
         stdin: bytes = b"",
         cwd: Path | None = None,
         env: Mapping[str, str],
-        timeout: float | None = None,  # noqa: ASYNC109 - part of the result's story: ChildTimeout names it
+        timeout: float | None = None,
         stdout_limit: int = 64 * _MIB,
         stderr_tail: int = 8192,
         grace_after_exit: float = 0.5,

@@ -39,7 +39,7 @@ class Worker:
         self._reader = asyncio.ensure_future(self._read_stdout())
         self._dead = False
 
-    async def request(self, obj: Mapping[str, Any], timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109
+    async def request(self, obj: Mapping[str, Any], timeout: float | None = None) -> dict[str, Any]:
         """Send one object and return its answer, the line with the same ``id``.
 
         Parameters

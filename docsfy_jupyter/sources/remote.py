@@ -1,0 +1,102 @@
+"""What a repository says about itself before anything is cloned: its branches, tags and default branch."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+
+from docsfy_jupyter.errors import BadRequest, ChildTimeout, SourceFailed
+from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.sources.git import Git, open_git
+from docsfy_jupyter.sources.rules import Source, SourcePolicy
+
+
+@dataclass(frozen=True)
+class Refs:
+    """The answer of ``git ls-remote``.
+
+    Parameters
+    ----------
+    head : str or None
+        The default branch; None when HEAD is detached, not told, or there is no commit.
+    heads, tags : dict of str to str
+        Commit by name; for an annotated tag the commit that it stands for.
+    head_commit : str or None
+        What HEAD points at.
+    """
+
+    head: str | None = None
+    heads: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    head_commit: str | None = None
+
+
+async def read_refs(git: Git, *patterns: str, limit: float | None = None) -> Refs:
+    """Ask for refs; without patterns for HEAD and all branches and tags.
+
+    Raises
+    ------
+    SourceFailed
+        With git's sentence.
+    """
+    asked = patterns or ("HEAD", "refs/heads/*", "refs/tags/*")
+    return parse_refs(await git.output("ls-remote", "--symref", "--", git.url, *asked, limit=limit))
+
+
+def parse_refs(output: bytes) -> Refs:
+    """Read the lines of ``ls-remote --symref``."""
+    head: str | None = None
+    head_commit: str | None = None
+    heads: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    for line in os.fsdecode(output).split("\n"):
+        value, _, name = line.partition("\t")
+        if name == "HEAD" and value.startswith("ref: refs/heads/"):
+            head = value.removeprefix("ref: refs/heads/")
+        elif name == "HEAD":
+            head_commit = value
+        elif name.startswith("refs/heads/"):
+            heads[name.removeprefix("refs/heads/")] = value
+        elif name.startswith("refs/tags/"):
+            tags[name.removeprefix("refs/tags/").removesuffix("^{}")] = value  # the peeled line comes second
+    return Refs(head, heads, tags, head_commit)
+
+
+async def default_branch(source: Source, policy: SourcePolicy, processes: Processes, timeout: float = 10) -> str:
+    """Return the branch that a repository opens with; for a folder the branch that is checked out.
+
+    Raises
+    ------
+    BadRequest
+        It could not be found out: a detached HEAD (name a branch or tag then), no commit, no answer, no access.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            git = await open_git(source, policy, processes)
+            refs = await read_refs(git, "HEAD")
+    except (TimeoutError, ChildTimeout):
+        raise BadRequest(f"{source.display} did not answer within {timeout:g} s; name a branch, or try again later.") from None
+    except SourceFailed as error:
+        raise BadRequest(error.message) from None
+    if refs.head is not None:
+        return refs.head
+    if refs.head_commit is not None:
+        raise BadRequest(f"{source.display} has no current branch (its HEAD is detached): name the branch or tag to document.")
+    raise BadRequest(
+        f"{source.display} has no commit on its default branch yet; name a branch that has one, or commit something."
+    )
+
+
+async def remote_head(source: Source, ref: str, policy: SourcePolicy, processes: Processes, timeout: float = 30) -> str | None:
+    """Return the commit that a branch or tag points at now; None when it is not there.
+
+    Raises
+    ------
+    SourceFailed, BadRequest
+        The repository could not be asked.
+    """
+    git = await open_git(source, policy, processes)
+    names = (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
+    refs = await read_refs(git, *names, limit=timeout)
+    return refs.heads.get(ref) or refs.tags.get(ref)
