@@ -42,7 +42,7 @@ class Stage(StrEnum):
     UP_TO_DATE = "up_to_date"
 
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 SLUG_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 MAX_SLUG = 100
 MAX_SEGMENT = 200
@@ -60,7 +60,9 @@ def clean_text(text: str) -> str:
 
 def safe_text(text: str) -> str:
     """`clean_text` for text that may hold any lone surrogate, not only escaped bytes."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "") if not _encodable(text) else text.replace("\x00", "")
+    return (
+        text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "") if not _encodable(text) else text.replace("\x00", "")
+    )
 
 
 def _encodable(text: str) -> bool:
@@ -242,15 +244,17 @@ def settle_plan(plan: Plan, project_name: str) -> tuple[Plan, list[str]]:
             taken.add(slug)
             renamed.setdefault(page.slug, slug)
             title = " ".join(safe_text(page.title).split())[:300] or slug
-            pages.append(page.model_copy(update={"slug": slug, "title": title, "description": safe_text(page.description)[:2000]}))
+            pages.append(
+                page.model_copy(update={"slug": slug, "title": title, "description": safe_text(page.description)[:2000]})
+            )
         if pages:
             groups.append(PlanGroup(group=" ".join(safe_text(group.group).split())[:120] or "Pages", pages=pages))
     if not groups:
-        raise PlanInvalid("The plan has no pages: the provider planned no page for this repository, so there is nothing to generate.")
-    groups = [
-        group.model_copy(
-            update={"pages": [p.model_copy(update={"related": _related(p, renamed, taken)}) for p in group.pages]}
+        raise PlanInvalid(
+            "The plan has no pages: the provider planned no page for this repository, so there is nothing to generate."
         )
+    groups = [
+        group.model_copy(update={"pages": [p.model_copy(update={"related": _related(p, renamed, taken)}) for p in group.pages]})
         for group in groups
     ]
     name = safe_text(plan.project_name).strip()[:200] or project_name
@@ -451,7 +455,7 @@ class GenerateRequest(BaseModel):
         default=None, validation_alias=AliasChoices("ai_model", "model")
     )
     force: bool = Field(default=False, strict=True)
-    credential_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z", max_length=200)] | None = None
+    credential_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
     ai_cli_timeout: Annotated[float, Field(gt=0, le=24 * 60, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")

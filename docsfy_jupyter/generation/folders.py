@@ -76,7 +76,10 @@ class VariantFolder:
 
     def store_plan(self, known: KnownPlan) -> None:
         """Keep the settled plan with the commit and settings that it was made for."""
-        _write(self.path / "plan.json", json.dumps({"commit": known.commit, "settings": known.settings, "plan": known.plan.to_json()}))
+        _write(
+            self.path / "plan.json",
+            json.dumps({"commit": known.commit, "settings": known.settings, "plan": known.plan.to_json()}),
+        )
 
     def load_plan(self) -> KnownPlan | None:
         """Return the kept plan; None where there is none or it cannot be read."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from docsfy_jupyter.sources.checkout import default_branch
+from docsfy_jupyter.store.records import Event, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.store import Store
 
 from docsfy_jupyter.errors import (
     AbortPending,
@@ -40,10 +45,7 @@ from docsfy_jupyter.models import (
     utc_now,
 )
 from docsfy_jupyter.providers.registry import ProviderRegistry
-from docsfy_jupyter.sources.checkout import default_branch
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source, same_repository, validate_ref
-from docsfy_jupyter.store.records import Event, ProgressUpdate, RunEnd, RunStart
-from docsfy_jupyter.store.store import Store
 
 _WRITE_PAUSE = 0.1
 _STORE_RETRY = 1.0
@@ -123,10 +125,8 @@ class Manager:
         """
         if self._store is None and self._problem is not None and self._problem.details.get("final"):
             raise self._problem
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._recovered.wait(), 30)
-        except TimeoutError:
-            pass
         if self._store is None:
             raise self._problem or StoreUnavailable("The database is not open.")
         return self._store
@@ -280,6 +280,7 @@ class Manager:
     def _unreserve(self, run: Run) -> None:
         self._runs.pop(run.key, None)
         self._dirty.discard(run)
+        run.ended.set()
         if run.before is not None:
             self.feed.put(run.before)
         else:
@@ -323,11 +324,12 @@ class Manager:
         await asyncio.to_thread(shutil.rmtree, job.scratch, ignore_errors=True)
         try:
             await self._end(run, job)
-        except Exception:
+        except Exception:  # noqa: BLE001  logged; the supervisor must clear the run whatever happened
             self._log.exception("docsfy_jupyter: the end of run %s could not be written", run.generation_id)
         finally:
             self._runs.pop(run.key, None)
             self._dirty.discard(run)
+            run.ended.set()
 
     async def _work(self, run: Run, job: RunJob) -> RunResult:
         async with self._slots.slot(run.moved):
@@ -335,8 +337,7 @@ class Manager:
             return await Pipeline(job, run).run()
 
     async def _end(self, run: Run, job: RunJob) -> None:
-        assert run.work is not None
-        if run.work.cancelled():
+        if run.work is None or run.work.cancelled():
             changes, outcome = self._aborted(run), Status.ABORTED
         elif (error := run.work.exception()) is not None:
             changes, outcome = self._failed(run, error), Status.ERROR
@@ -346,7 +347,8 @@ class Manager:
 
     @staticmethod
     def _aborted(run: Run) -> dict[str, Any]:
-        message = ABORTED_BY_USER if not (run.aborted_by or "").startswith("the server") else "The server was stopped during generation"
+        stopped = (run.aborted_by or "").startswith("the server")
+        message = "The server was stopped during generation" if stopped else ABORTED_BY_USER
         return {"error_message": message, "failed_stage": run.row.current_stage}
 
     def _failed(self, run: Run, error: BaseException) -> dict[str, Any]:
@@ -374,7 +376,7 @@ class Manager:
         pending, events, pages = run.take()
         run_cost = run.row.run_cost_usd if run.fresh else 0.0
         total = None if run_cost is None else (run.row.total_cost_usd or 0.0) + run_cost
-        final = {"current_stage": None, **pending, **{"queue_position": None, "pages_active": ()}}
+        final = {**pending, "queue_position": None, "pages_active": ()}
         final |= {"current_stage": None, "run_cost_usd": run_cost, "total_cost_usd": total, "eta_at": None}
         final |= {**changes, "status": outcome, "updated_at": iso(utc_now())}
         end = RunEnd(
@@ -413,19 +415,17 @@ class Manager:
         """
         row = self.find(key)
         run = self._runs.get(key)
-        if run is None or run.supervisor is None and row.status.terminal:
+        if run is None or (run.supervisor is None and row.status.terminal):
             raise NotGenerating(f"{key.address} is not generating; it is {row.status.value}.")
         if generation_id is not None and generation_id != run.generation_id:
             raise Conflict(f"Another run of {key.address} is in progress ({run.generation_id}); nothing was aborted.")
         run.aborted_by = run.aborted_by or user
         if run.work is not None:
             run.work.cancel()
-        while run.supervisor is None and self._runs.get(key) is run:
-            await asyncio.sleep(0)
-        if run.supervisor is not None:
-            done, _ = await asyncio.wait({run.supervisor}, timeout=_ABORT_PATIENCE)
-            if not done:
-                raise AbortPending(f"Abort still in progress: {key.address} turns aborted when its processes are gone.")
+        try:
+            await asyncio.wait_for(run.ended.wait(), _ABORT_PATIENCE)
+        except TimeoutError:
+            raise AbortPending(f"Abort still in progress: {key.address} turns aborted when its processes are gone.") from None
         row = self.find(key)
         if row.status is not Status.ABORTED or row.generation_id != run.generation_id:
             raise NotGenerating(f"{key.address} had already finished; it is {row.status.value}.")
@@ -481,7 +481,7 @@ class Manager:
             if self._store is not None:
                 try:
                     await self._flush(self._store)
-                except Exception:
+                except Exception:  # noqa: BLE001  logged; the loop must go on
                     self._log.exception("docsfy_jupyter: progress could not be written; the run goes on")
 
     async def _flush(self, store: Store) -> None:
@@ -516,4 +516,3 @@ def _default_name(source: Source) -> str:
             f"{safe_text(source.name)!r} cannot be the name of a variant (it must match {NAME_PATTERN}); pass name=… yourself."
         ) from None
     return source.name
-

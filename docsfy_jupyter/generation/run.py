@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from docsfy_jupyter.store.records import Event, PageRecord
+
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.pipeline import PageOutcome
 from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, safe_text, utc_now
-from docsfy_jupyter.store.records import Event, PageRecord
 
 
 class Run:
@@ -34,6 +35,7 @@ class Run:
         self.work: asyncio.Task[Any] | None = None
         self.supervisor: asyncio.Task[None] | None = None
         self.aborted_by: str | None = None
+        self.ended = asyncio.Event()
         self.fresh = 0
         self.reused = 0
         self._feed = feed

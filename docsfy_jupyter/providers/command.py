@@ -114,7 +114,9 @@ class CommandProvider(Provider):
         if not self._argv or shutil.which(self._argv[0]) is None:
             program = self._argv[0] if self._argv else ""
             path = child_environment().get("PATH", "")
-            raise ProviderUnavailable(f"The program {program!r} of provider {self.name!r} was not found on the server's PATH: {path}")
+            raise ProviderUnavailable(
+                f"The program {program!r} of provider {self.name!r} was not found on the server's PATH: {path}"
+            )
 
     @asynccontextmanager
     async def open(self, context: RunContext) -> AsyncIterator[ProviderSession]:

@@ -50,7 +50,7 @@ class ProviderRegistry:
             raise ProviderUnavailable(f"There is no provider {name!r} on this server; it has: {', '.join(self.names())}.")
         try:
             provider = self._points[name].load()()
-        except Exception as error:  # noqa: BLE001  a plug-in may raise anything, and must not take the server with it
+        except Exception as error:
             raise ProviderUnavailable(f"The provider {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(provider, Provider):
             raise ProviderUnavailable(f"The plug-in of provider {name!r} is not a docsfy_jupyter Provider.")

@@ -56,7 +56,9 @@ def check_segment(text: str) -> str:
     BadRequest
     """
     if text in {"", ".", ".."} or len(text) > MAX_SEGMENT or any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise BadRequest(f"{text[:60]!r} cannot be part of an address: 1 to {MAX_SEGMENT} characters, no control character, not '.' or '..'.")
+        raise BadRequest(
+            f"{text[:60]!r} cannot be part of an address: 1 to {MAX_SEGMENT} characters, no control character, not '.' or '..'."
+        )
     return text
 
 
@@ -93,7 +95,10 @@ def parse_target(segments: Sequence[str], exists: Callable[[Address], bool]) -> 
         if reading.variant is not None and exists(reading.variant):
             return reading
     if not readings:
-        raise NotFound("There is no such path below docsfy/api/projects/. A variant is name/provider/model or name/branch/provider/model, each part percent-encoded.")
+        raise NotFound(
+            "There is no such path below docsfy/api/projects/. A variant is name/provider/model or "
+            "name/branch/provider/model, each part percent-encoded."
+        )
     return readings[-1]
 
 

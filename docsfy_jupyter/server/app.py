@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
+from tornado.ioloop import PeriodicCallback
 from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default, validate
 
 from docsfy_jupyter.generation.manager import Manager, Settings
@@ -21,6 +22,7 @@ from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, UnknownH
 from docsfy_jupyter.sources.rules import SourcePolicy
 
 URL_VARIABLE = "DOCSFY_JUPYTER_URL"
+_ACTIVITY_PERIOD = 2000  # milliseconds
 TOKEN_VARIABLE = "DOCSFY_JUPYTER_TOKEN"  # noqa: S105  the name of a variable, not a secret
 
 
@@ -34,9 +36,14 @@ class DocsfyApp(ExtensionApp):
 
     data_dir = Unicode(
         config=True,
-        help="Folder of the database, the page caches and the sites. Must be on a local disk that can lock files; is made with mode 0700.",
+        help=(
+            "Folder of the database, the page caches and the sites. "
+            "Must be on a local disk that can lock files; is made with mode 0700."
+        ),
     )
-    default_provider = Unicode("local", config=True, help="Provider of a request that names none. 'local' needs no key and no network.")
+    default_provider = Unicode(
+        "local", config=True, help="Provider of a request that names none. 'local' needs no key and no network."
+    )
     default_model = Unicode("", config=True, help="Model of a request that names none; empty: the provider's own default.")
     max_concurrent_generations = Int(4, min=1, config=True, help="Runs that work at once; the others wait in stage 'queued'.")
     max_concurrent_pages = Int(5, min=1, config=True, help="Pages that one run generates at once.")
@@ -53,11 +60,12 @@ class DocsfyApp(ExtensionApp):
         key_trait=Unicode(),
         config=True,
         help=(
-            "Programs as providers: name → argv. The program gets the prompt on stdin, DOCSFY_PURPOSE (plan or page), DOCSFY_MODEL "
-            "and DOCSFY_SLUG in its environment, and prints plan JSON or Markdown. It runs as the server's user."
+            "Programs as providers: name → argv. The program gets the prompt on stdin, DOCSFY_PURPOSE (plan or page), "
+            "DOCSFY_MODEL and DOCSFY_SLUG in its environment, and prints plan JSON or Markdown. It runs as the server's user."
         ),
     )
 
+    _activity: PeriodicCallback | None = None
     aliases: ClassVar[dict[str, Any]] = {}
 
     @default("data_dir")
@@ -135,21 +143,26 @@ class DocsfyApp(ExtensionApp):
             os.environ[URL_VARIABLE] = f"{scheme}://{host}:{serverapp.port}{serverapp.base_url}docsfy"
             os.environ[TOKEN_VARIABLE] = self.settings[SECRET_SETTING]
         await self.manager.start()
+        self._activity = PeriodicCallback(self._note_activity, _ACTIVITY_PERIOD)
+        self._activity.start()
 
     async def stop_extension(self) -> None:
         """End runs and close the store, in time."""
         if os.environ.get(TOKEN_VARIABLE) == self.settings.get(SECRET_SETTING):
             os.environ.pop(TOKEN_VARIABLE, None)
             os.environ.pop(URL_VARIABLE, None)
+        if self._activity is not None:
+            self._activity.stop()
         try:
             await asyncio.wait_for(self.manager.stop(), 15)
         except Exception:
             self.log.exception("docsfy_jupyter: the stop did not end cleanly")
 
     def current_activity(self) -> dict[str, int] | None:
-        """Tell Jupyter's idle culler about runs in progress."""
-        active = self.manager.active
-        if active:
-            self.settings.setdefault("last_activity_times", {})["docsfy_jupyter"] = utc_now()
-        return {"generations": active} if active else None
+        """Tell Jupyter how many runs are in progress."""
+        return {"generations": self.manager.active} if self.manager.active else None
 
+    def _note_activity(self) -> None:
+        """Keep the idle culler away while something runs: event-loop work does not count by itself."""
+        if self.manager.active:
+            self.settings["last_activity_times"]["docsfy_jupyter"] = utc_now()

@@ -75,7 +75,9 @@ class DocsfyHandler(APIHandler):
     def _bears_secret(self) -> bool:
         kind, _, given = self.request.headers.get("Authorization", "").partition(" ")
         secret: str = self.settings.get(SECRET_SETTING, "")
-        return bool(secret) and kind.lower() in ("token", "bearer") and hmac.compare_digest(given.strip().encode(), secret.encode())
+        return (
+            bool(secret) and kind.lower() in ("token", "bearer") and hmac.compare_digest(given.strip().encode(), secret.encode())
+        )
 
     def body(self) -> Any:
         """Return the decoded JSON body.

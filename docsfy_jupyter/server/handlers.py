@@ -44,7 +44,9 @@ class GenerateHandler(DocsfyHandler):
         row = await self.manager.generate(validate_body(body), self.caller)
         path = "/".join(quote(part, safe="") for part in (row.name, row.branch, row.ai_provider, row.ai_model))
         self.set_header("Location", f"{self.base_url}docsfy/api/projects/{path}")
-        self.reply({"project": row.name, "status": row.status.value, "branch": row.branch, "generation_id": row.generation_id}, 202)
+        self.reply(
+            {"project": row.name, "status": row.status.value, "branch": row.branch, "generation_id": row.generation_id}, 202
+        )
 
 
 class ListHandler(DocsfyHandler):
@@ -142,19 +144,16 @@ class VariantVerbs(DocsfyHandler):
         site = await asyncio.to_thread(self.manager.folder(row.key).sites.current)
         if site is None:
             raise NoSite(f"{row.address} has no site yet; generate it first.")
-        handle, path = tempfile.mkstemp(prefix="docsfy-download-", suffix=".tar.gz")
-        os.close(handle)
+        path = await asyncio.to_thread(_archived, site, top)
         try:
-            await asyncio.to_thread(write_archive, site, Path(path), top)
-            await self._send(Path(path), f"{top}.tar.gz")
+            await self._send(path, f"{top}.tar.gz")
         finally:
-            Path(path).unlink(missing_ok=True)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def _send(self, path: Path, name: str) -> None:
         self.set_header("Content-Type", "application/gzip")
         self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}")
-        self.set_header("Content-Length", str(path.stat().st_size))
-        with path.open("rb") as file:
+        with await asyncio.to_thread(path.open, "rb") as file:
             while chunk := await asyncio.to_thread(file.read, 1 << 18):
                 self.write(chunk)
                 try:
@@ -162,6 +161,13 @@ class VariantVerbs(DocsfyHandler):
                 except iostream.StreamClosedError:
                     return
         self.finish(set_content_type="application/gzip")
+
+
+def _archived(site: Path, top: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix="docsfy-download-", suffix=".tar.gz")
+    os.close(handle)
+    write_archive(site, Path(name), top)
+    return Path(name)
 
 
 def _archive_name(row: Variant) -> str:
@@ -181,7 +187,9 @@ class ProjectsHandler(VariantVerbs):
 
     def _row(self, address: Address) -> Variant:
         owner = self.get_query_argument("owner", None)
-        return resolve(self.manager.feed, Address(address.name, address.provider, address.model, address.branch, owner), self.caller)
+        return resolve(
+            self.manager.feed, Address(address.name, address.provider, address.model, address.branch, owner), self.caller
+        )
 
     def _variants(self, name: str) -> list[Variant]:
         rows = sorted((row for row in self.manager.feed.rows() if row.name == name), key=lambda row: row.key)
@@ -333,4 +341,3 @@ class RunsHandler(DocsfyHandler):
         limit, offset = self.number("limit", 100, 1000), self.number("offset", 0, 10**9)
         runs, total = await store.list_runs({k: v for k, v in filters.items() if v}, limit, offset)
         self.reply({"runs": runs, "total": total})
-

@@ -82,7 +82,9 @@ class OverviewHandler(DocsfyHandler):
         await self.manager.ready()
         rows = sorted(self.manager.feed.rows(), key=lambda row: row.updated_at, reverse=True)
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'")
-        self.finish(_PAGE.format(rows="".join(self._line(row) for row in rows) or _EMPTY), set_content_type="text/html; charset=utf-8")
+        self.finish(
+            _PAGE.format(rows="".join(self._line(row) for row in rows) or _EMPTY), set_content_type="text/html; charset=utf-8"
+        )
 
     def _line(self, row: Variant) -> str:
         path = "/".join(quote(part, safe="") for part in (row.name, row.branch, row.ai_provider, row.ai_model))

@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both do all of their own set-up.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SHELL := /bin/bash
+
+.PHONY: demo lab test lint bench clean browser
+
+$(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+demo: $(VENV)/installed  ## document this very checkout; the site is in build/demo-site/
+	$(BIN)/jupyter docsfy generate . --name docsfy_jupyter --output build/demo-site
+
+lab: $(VENV)/installed  ## JupyterLab with the extension
+	$(BIN)/pip install --quiet --disable-pip-version-check jupyterlab
+	$(BIN)/jupyter lab
+
+browser:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu >/dev/null; fi
+
+test: $(VENV)/installed-test browser lint  ## everything that must hold
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check docsfy_jupyter tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-test  ## performance targets, as ratios measured in one run
+	$(BIN)/pip install --quiet --disable-pip-version-check pdoc
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
