@@ -70,7 +70,7 @@ def is_web(target: str) -> bool:
 def external_image(source: str, alt: str) -> str:
     """Write the link that stands in for an image of another host."""
     text = alt.strip() or source.rsplit("/", 1)[-1] or source
-    return f'<a class="external-image" href="{html.escape(source)}">{html.escape(text)}</a>'
+    return f'<a href="{html.escape(source)}">{html.escape(text)}</a>'
 
 
 def clean(page: str, rewrite: Rewrite) -> str:
