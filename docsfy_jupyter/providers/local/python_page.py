@@ -1,0 +1,259 @@
+"""The page of one Python module."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+
+import griffe
+
+from docsfy_jupyter.providers.local.analysis import Analysis, PyModule, public_members
+from docsfy_jupyter.providers.local.docstrings import code, fence, render, summary, table
+from docsfy_jupyter.providers.local.files import SECRET_WORD, source_url
+
+_WORD = re.compile(r"[A-Za-z_][\w.]*")
+_LONG = 160
+
+
+class ModulePage:
+    """Writes one module.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        Of the whole checkout.
+    module : PyModule
+        The page's.
+    """
+
+    def __init__(self, analysis: Analysis, module: PyModule) -> None:
+        self.analysis = analysis
+        self.module = module
+        self._raised = raised_names(module.tree) if module.tree is not None else {}
+
+    def write(self) -> str:
+        """Return the page's Markdown."""
+        parts = [f"# {code(self.module.name)}", self._where()]
+        if self.module.error:
+            parts.append(
+                f"> [!WARNING]\n> This file could not be read as Python ({self.module.error}), so its contents are not listed here."
+            )
+        node = self.module.griffe
+        if node is None:
+            return "\n\n".join(parts)
+        if node.docstring:
+            parts.append(render(node.docstring, self.link))
+        members = public_members(node)
+        own = [m for m in members if not isinstance(m, griffe.Alias)]
+        again = [m for m in members if isinstance(m, griffe.Alias)]
+        parts += [self._submodules(), self._contents(own)]
+        for kind, title in (("class", "Classes"), ("function", "Functions"), ("attribute", "Constants and variables")):
+            chosen = [m for m in own if m.kind.value == kind]
+            if chosen:
+                parts += [f"## {title}", *(self._member(m, 3) for m in chosen if isinstance(m, griffe.Object))]
+        others = [m for m in own if m.kind.value not in {"class", "function", "attribute"}]
+        parts += [self._member(m, 3) for m in others if isinstance(m, griffe.Object)]
+        parts += [self._again(again), self._imports()]
+        return "\n\n".join(part for part in parts if part)
+
+    def link(self, text: str) -> str:
+        """Write a type or name as code, linked when all of it is one documented symbol."""
+        if not text:
+            return ""
+        names = [w for w in dict.fromkeys(_WORD.findall(text)) if self._target(w)]
+        if len(names) == 1 and names[0] == text.strip():
+            return f"[{code(text)}]({self._target(text.strip())})"
+        see = ", ".join(f"[{code(n)}]({self._target(n)})" for n in names[:3])
+        return f"{code(text)} ({see})" if see else code(text)
+
+    def _target(self, name: str) -> str:
+        """Return the address of a documented symbol, as this module would resolve its name."""
+        found = self.analysis.symbols.get(name)
+        if found is None and self.module.griffe is not None and not hasattr(builtins, name):
+            try:
+                path = self.module.griffe.resolve(name)
+                found = self.analysis.symbols.get(path) or self.analysis.symbols.get(self._final(path))
+            except Exception:  # noqa: BLE001 - a name from elsewhere
+                return ""
+        if found is None:
+            return ""
+        slug, anchor = found
+        where = "" if slug == self.module.slug and anchor else f"{slug}.md"
+        return f"{where}#{anchor}" if anchor else where
+
+    def _final(self, path: str) -> str:
+        try:
+            assert self.module.griffe is not None
+            return str(self.module.griffe.modules_collection[path].canonical_path)
+        except Exception:  # noqa: BLE001
+            return path
+
+    def _place(self, line: int | None, end: int | None, text: str) -> str:
+        url = source_url(self.analysis.repo_url, self.analysis.commit, self.module.path, line, end)
+        return f"[{text}]({url})" if url else text
+
+    def _where(self) -> str:
+        kind = "Package" if self.module.package else "Module"
+        return f"{kind} {code(self.module.name)}, defined in {self._place(None, None, code(self.module.path))}."
+
+    def _submodules(self) -> str:
+        inside = [m for m in self.analysis.api if m.name.rpartition(".")[0] == self.module.name and m.path != self.module.path]
+        if not inside or not self.module.package:
+            return ""
+        # Only names: a summary of another file would make this page depend on that file's text.
+        return "## Modules in this package\n\n" + "\n".join(f"- [{code(m.name)}]({m.slug}.md)" for m in inside)
+
+    def _contents(self, own: list[griffe.Object | griffe.Alias]) -> str:
+        if len(own) < 3:
+            return ""
+        rows = [(f"[{code(m.name)}](#{m.path})", m.kind.value, summary(m.docstring)) for m in own]
+        return "## Contents\n\n" + table(("Name", "Kind", "Summary"), rows)
+
+    def _member(self, item: griffe.Object, level: int) -> str:
+        mark = "#" * min(level, 6)
+        parts = [f"{mark} {code(_title(item))} {{#{item.path}}}", fence(_signature(item), "python")]
+        labels = [
+            word for word in ("property", "cached", "classmethod", "staticmethod", "async", "abstractmethod", "writable")
+            if word in item.labels
+        ]  # fmt: skip
+        place = self._place(
+            item.lineno, item.endlineno, f"{self.module.path}, line {item.lineno}" if item.lineno else self.module.path
+        )
+        parts.append(f"Defined in {place}." + (f" ({', '.join(labels)})" if labels else ""))
+        if isinstance(item, griffe.Class) and item.bases:
+            parts.append("Bases: " + ", ".join(self.link(str(b)) for b in item.bases))
+        if item.docstring:
+            parts.append(render(item.docstring, self.link))
+        if isinstance(item, griffe.Function):
+            parts += [self._parameters(item), self._raises(item)]
+        if isinstance(item, griffe.Class):
+            members = public_members(item)
+            parts += [self._member(m, level + 1) for m in members if isinstance(m, griffe.Object)]
+            parts.append(self._inherited(item))
+        return "\n\n".join(p for p in parts if p)
+
+    def _parameters(self, item: griffe.Function) -> str:
+        """List what the signature says when the docstring has no list of its own."""
+        text = item.docstring.value if item.docstring else ""
+        if re.search(r"^\s*(Parameters\s*\n\s*-{3,}|(Args|Arguments|Parameters|Params):|:param\b)", text, re.MULTILINE):
+            return ""
+        wanted = [p for p in item.parameters if p.name not in {"self", "cls"}]
+        if not wanted:
+            return ""
+        rows = [
+            (code(p.name), self.link(str(p.annotation)) if p.annotation is not None else "",
+             code(str(p.default)) if p.default is not None else "") for p in wanted
+        ]  # fmt: skip
+        return "**Parameters**\n\n" + table(("Name", "Type", "Default"), rows)
+
+    def _raises(self, item: griffe.Function) -> str:
+        names = self._raised.get((item.name, item.endlineno or item.lineno or 0), [])
+        return "Raised in its body: " + ", ".join(self.link(n) for n in names) + "." if names else ""
+
+    def _inherited(self, item: griffe.Class) -> str:
+        try:
+            inherited = item.inherited_members
+        except Exception:  # noqa: BLE001 - a base that cannot be followed
+            return ""
+        shown: list[str] = []
+        for name, alias in sorted(inherited.items()):
+            if not name.startswith("_"):
+                target = self._target(alias.target_path)
+                shown.append(f"[{code(name)}]({target})" if target else code(name))
+        return "Inherited: " + ", ".join(shown) + "." if shown else ""
+
+    def _again(self, again: list[griffe.Alias]) -> str:
+        if not again:
+            return ""
+        rows = []
+        for item in again:
+            final = self._final(item.target_path)
+            target = self._target(final)
+            rows.append((code(item.name), f"[{code(final)}]({target})" if target else code(final)))
+        return "## Re-exported here\n\n" + table(("Name", "Defined as"), rows)
+
+    def _imports(self) -> str:
+        by_name = {m.name: m for m in self.analysis.api}
+        used = [by_name[n] for n in sorted(self.module.imports) if n in by_name]
+        if not used:
+            return ""
+        return "## Imports from this repository\n\n" + ", ".join(f"[{code(m.name)}]({m.slug}.md)" for m in used)
+
+
+def raised_names(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
+    """Return the exceptions that each function's own body raises, by name and last line of the function."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names: list[str] = []
+            pending: list[ast.AST] = list(node.body)
+            while pending:
+                inner = pending.pop(0)
+                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+                    continue
+                if isinstance(inner, ast.Raise) and inner.exc is not None:
+                    raised = inner.exc.func if isinstance(inner.exc, ast.Call) else inner.exc
+                    name = ast.unparse(raised)
+                    if re.fullmatch(r"[\w.]+", name) and name.rpartition(".")[2][:1].isupper():
+                        names.append(name)
+                pending.extend(ast.iter_child_nodes(inner))
+            if names:
+                found[node.name, node.end_lineno or node.lineno] = list(dict.fromkeys(names))
+    return found
+
+
+def _title(item: griffe.Object) -> str:
+    owner = item.parent.name + "." if isinstance(item.parent, griffe.Class) else ""
+    if isinstance(item, griffe.Function):
+        names = [p.name for p in item.parameters if p.name not in {"self", "cls"}]
+        shown = ", ".join(names)
+        return f"{owner}{item.name}({shown if len(shown) < 60 else '…'})"
+    return f"{owner}{item.name}"
+
+
+def _signature(item: griffe.Object) -> str:
+    decorators = [f"@{d.value}" for d in getattr(item, "decorators", [])]
+    if isinstance(item, griffe.Class):
+        bases = ", ".join(map(str, item.bases))
+        return "\n".join([*decorators, f"class {item.name}({bases})" if bases else f"class {item.name}"])
+    if isinstance(item, griffe.Function):
+        overloads = [_function(o, []) for o in item.overloads or []]
+        return "\n\n".join([*overloads, _function(item, decorators)])
+    annotation = getattr(item, "annotation", None)
+    value = getattr(item, "value", None)
+    if "property" in item.labels:
+        return f"{item.name}: {annotation}" if annotation is not None else item.name
+    text = f"{item.name}: {annotation}" if annotation is not None else item.name
+    if value is None:
+        return text
+    shown = str(value)
+    if SECRET_WORD.search(item.name) and shown[:1] in {"'", '"'}:
+        shown = "…"
+    return f"{text} = {shown if len(shown) <= _LONG else shown[:_LONG] + ' …'}"
+
+
+def _function(item: griffe.Function, decorators: list[str]) -> str:
+    shown = []
+    star = False
+    parameters = list(item.parameters)
+    for index, p in enumerate(parameters):
+        kind = p.kind.value if p.kind else ""
+        if kind == "keyword-only" and not star:
+            shown.append("*")
+            star = True
+        prefix = {"variadic positional": "*", "variadic keyword": "**"}.get(kind, "")
+        star = star or prefix == "*"
+        text = prefix + p.name + (f": {p.annotation}" if p.annotation is not None else "")
+        if p.default is not None and not prefix:
+            text += f" = {p.default}" if p.annotation is not None else f"={p.default}"
+        shown.append(text)
+        following = parameters[index + 1].kind if index + 1 < len(parameters) else None
+        if kind == "positional-only" and (following is None or following.value != "positional-only"):
+            shown.append("/")
+    returns = f" -> {item.returns}" if item.returns is not None else ""
+    word = "async def" if "async" in item.labels else "def"
+    one = f"{word} {item.name}({', '.join(shown)}){returns}"
+    if len(one) > 100:
+        one = f"{word} {item.name}(\n" + "".join(f"    {part},\n" for part in shown) + f"){returns}"
+    return "\n".join([*decorators, one])
