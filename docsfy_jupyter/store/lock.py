@@ -1,0 +1,55 @@
+"""The lock file beside the database: one server a folder, and its process id for the one that comes second."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+from docsfy_jupyter.errors import StoreUnavailable
+
+_CANNOT_LOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def held_by(holder: str, folder: Path) -> StoreUnavailable:
+    """Return the error that says who uses the database."""
+    return StoreUnavailable(
+        f"The docsfy database is in use by PID {holder} ({folder}). This server serves everything else and takes over when it "
+        'is freed. For a database of its own set c.DocsfyApp.data_dir = "/another/folder".',
+        holder=holder,
+    )
+
+
+def cannot_lock(folder: Path, reason: str) -> StoreUnavailable:
+    """Return the error for a folder without locks (a network home)."""
+    return StoreUnavailable(
+        f"The folder {folder} cannot lock files ({reason}); it may be on a network disk. Put this line into "
+        'jupyter_server_config.py and restart Jupyter: c.DocsfyApp.data_dir = "/a/local/folder"'
+    )
+
+
+def take_lock(folder: Path) -> int:
+    """Lock ``docsfy.lock`` for this process.
+
+    Returns
+    -------
+    int
+        A file descriptor; closing it frees the lock.
+
+    Raises
+    ------
+    StoreUnavailable
+    """
+    handle = os.open(folder / "docsfy.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(handle, 100, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(handle)
+        if error.errno in _CANNOT_LOCK:
+            raise cannot_lock(folder, error.strerror or str(error)) from None
+        raise held_by(holder, folder) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    return handle

@@ -1,0 +1,82 @@
+"""What is written beside the rows of variants: runs, events, pages, calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from docsfy_jupyter.models import VariantKey
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """A run as it begins; ``started_at`` is aware, in UTC."""
+
+    generation_id: str
+    key: VariantKey
+    repo_url: str
+    started_by: str
+    started_at: datetime
+    forced: bool = False
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """What is known of a run once it has ended; ``cost_usd`` None is unknown, never 0."""
+
+    ended_by: str | None
+    ended_at: datetime
+    outcome: str
+    failed_stage: str | None = None
+    error_message: str | None = None
+    commit_sha: str | None = None
+    page_count: int = 0
+    total_pages: int = 0
+    pages_fresh: int = 0
+    pages_cached: int = 0
+    cost_usd: float | None = None
+    stage_times: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a run's log; append only."""
+
+    generation_id: str
+    at: datetime
+    kind: str
+    text: str
+    user_name: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PageRecord:
+    """What became of one page in one run; ``outcome`` is ``fresh``, ``cached`` or ``failed``, ``seconds`` the time it took."""
+
+    generation_id: str
+    slug: str
+    title: str
+    provider: str
+    model: str
+    commit_sha: str
+    sources: tuple[str, ...]
+    prompt_hash: str
+    generator_version: str
+    cache_key: str
+    seconds: float
+    outcome: str
+    failure: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ProgressUpdate:
+    """Changed fields of the row of a run in progress."""
+
+    key: VariantKey
+    generation_id: str
+    changes: Mapping[str, Any]

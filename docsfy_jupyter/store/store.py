@@ -1,0 +1,285 @@
+"""The durable rows: variants, runs, events, pages. The only importer of duckdb beside ``database.py``.
+
+A row keeps what people query in columns of its own, and the whole of it as JSON in ``state``, in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from docsfy_jupyter.errors import BadRequest
+from docsfy_jupyter.models import Status, Variant, VariantKey, iso, safe_text, utc_now
+from docsfy_jupyter.store.database import Database, as_time, open_database
+from docsfy_jupyter.store.records import Event, PageRecord, ProgressUpdate, RunEnd, RunStart
+
+_KEY = "name = ? AND branch = ? AND ai_provider = ? AND ai_model = ? AND owner = ?"
+_TEXTS = (
+    "name",
+    "branch",
+    "ai_provider",
+    "ai_model",
+    "owner",
+    "status",
+    "generation_id",
+    "repo_url",
+    "current_stage",
+    "plan_json",
+    "error_message",
+    "last_commit_sha",
+)
+_TIMES = ("last_generated", "created_at", "updated_at", "started_at")
+_COLUMNS = (*_TEXTS, *_TIMES, "page_count", "total_cost_usd", "state")
+_RUN_FILTERS = {
+    "name": "name = ?",
+    "branch": "branch = ?",
+    "provider": "ai_provider = ?",
+    "model": "ai_model = ?",
+    "outcome": "outcome = ?",
+    "since": "started_at >= ?",
+}
+
+Connection = duckdb.DuckDBPyConnection
+
+
+class Store:
+    """Verbs on the tables; every verb that changes something is one transaction.
+
+    Parameters
+    ----------
+    database : Database
+        The open file.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    async def open(cls, data_dir: Path) -> Store:
+        """Open the store of a data folder, off the event loop.
+
+        Raises
+        ------
+        StoreUnavailable
+            Held by another process, in a folder that cannot lock, or of a newer version; nothing was changed.
+        """
+        return cls(await asyncio.to_thread(open_database, data_dir))
+
+    @property
+    def notices(self) -> list[str]:
+        """What had to be moved aside when the file was opened, one sentence each."""
+        return self._database.notices
+
+    async def close(self) -> None:
+        """Checkpoint and close; a second call does nothing."""
+        await self._database.close()
+
+    async def load_variants(self) -> list[Variant]:
+        """Return every row."""
+        rows = await self._database.read("SELECT state FROM projects")
+        return [Variant.from_json(json.loads(row["state"])) for row in rows]
+
+    async def recover(self, message: str) -> list[Variant]:
+        """Turn rows that a dead server left in ``generating`` into ``error``, and close their runs.
+
+        Returns
+        -------
+        list of Variant
+            The rows as they are now.
+        """
+
+        def work(connection: Connection) -> list[Variant]:
+            found = connection.execute("SELECT state FROM projects WHERE status = 'generating'").fetchall()
+            rows = [_cut_off(Variant.from_json(json.loads(state)), message) for (state,) in found]
+            for row in rows:
+                _put(connection, row)
+            sql = "UPDATE runs SET outcome = 'error', error_message = ?, ended_at = ? WHERE ended_at IS NULL"
+            connection.execute(sql, [message, utc_now()]).fetchall()
+            _events(connection, [Event(row.generation_id, utc_now(), "error", message) for row in rows])
+            return rows
+
+        return await self._database.write(work)
+
+    async def begin_run(self, variant: Variant, run: RunStart, event: Event) -> None:
+        """Write the row, the run and its first event."""
+
+        def work(connection: Connection) -> None:
+            _put(connection, variant)
+            names = "generation_id, name, branch, ai_provider, ai_model, owner, repo_url, started_by, batch_id, forced, started_at"
+            key = run.key
+            values = [run.generation_id, key.name, key.branch, key.ai_provider, key.ai_model, key.owner, run.repo_url]
+            values += [run.started_by, run.batch_id, run.forced, run.started_at]
+            connection.execute(f"INSERT INTO runs ({names}) VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
+            _events(connection, [event])
+
+        await self._database.write(work)
+
+    async def save_progress(self, updates: Sequence[ProgressUpdate]) -> None:
+        """Write changed fields of rows whose run is still in progress; others are left alone."""
+
+        def work(connection: Connection) -> None:
+            for update in updates:
+                row = _generating(connection, update.key, update.generation_id)
+                if row is not None:
+                    _put(connection, row.changed(**update.changes))
+
+        await self._database.write(work)
+
+    async def end_run(
+        self, key: VariantKey, generation_id: str, changes: Mapping[str, Any], end: RunEnd, event: Event
+    ) -> bool:
+        """Write the one terminal status of a run.
+
+        Returns
+        -------
+        bool
+            False when the row does not say ``generating`` for this very run; nothing is written then.
+        """
+
+        def work(connection: Connection) -> bool:
+            row = _generating(connection, key, generation_id)
+            if row is None:
+                return False
+            _put(connection, row.changed(**changes))
+            values = [end.ended_by, end.ended_at, end.outcome, end.failed_stage, end.error_message, end.commit_sha]
+            values += [end.page_count, end.total_pages, end.pages_fresh, end.pages_cached, end.cost_usd]
+            values += [json.dumps(dict(end.stage_times)), generation_id]
+            sql = (
+                "UPDATE runs SET ended_by = ?, ended_at = ?, outcome = ?, failed_stage = ?, error_message = ?, commit_sha = ?, "
+                "page_count = ?, total_pages = ?, pages_fresh = ?, pages_cached = ?, cost_usd = ?, stage_times = ? "
+                "WHERE generation_id = ?"
+            )
+            connection.execute(sql, values).fetchall()
+            _events(connection, [event])
+            return True
+
+        return await self._database.write(work)
+
+    async def save_row(self, key: VariantKey, changes: Mapping[str, Any]) -> None:
+        """Write changed fields of a row outside a run."""
+
+        def work(connection: Connection) -> None:
+            row = _get(connection, key)
+            if row is not None:
+                _put(connection, row.changed(**changes))
+
+        await self._database.write(work)
+
+    async def delete_variant(self, key: VariantKey, user: str) -> bool:
+        """Delete a row; its runs stay, marked, so that cost never shrinks."""
+
+        def work(connection: Connection) -> bool:
+            row = _get(connection, key)
+            if row is None:
+                return False
+            connection.execute(f"DELETE FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
+            connection.execute(f"UPDATE runs SET deleted = TRUE WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
+            _events(connection, [Event(row.generation_id, utc_now(), "deleted", f"Deleted {key.address}", user)])
+            return True
+
+        return await self._database.write(work)
+
+    async def add_events(self, events: Sequence[Event]) -> None:
+        """Append events."""
+        if events:
+            await self._database.write(lambda connection: _events(connection, events))
+
+    async def add_pages(self, pages: Sequence[PageRecord]) -> None:
+        """Append page records."""
+        if not pages:
+            return
+
+        def work(connection: Connection) -> None:
+            for page in pages:
+                values = [page.generation_id, page.slug, safe_text(page.title), page.provider, page.model, page.commit_sha]
+                values += [json.dumps(list(page.sources)), page.prompt_hash, page.generator_version, page.cache_key]
+                values += [page.seconds, page.outcome, safe_text(page.failure) if page.failure else None, page.at]
+                connection.execute(f"INSERT INTO pages VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
+
+        await self._database.write(work)
+
+    async def list_events(self, generation_id: str, after: int, limit: int) -> list[dict[str, Any]]:
+        """Return the events of a run after a sequence number, oldest first, JSON-able."""
+        sql = "SELECT * FROM events WHERE generation_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        return [_jsonable(row, "details") for row in await self._database.read(sql, [generation_id, after, limit])]
+
+    async def list_runs(self, filters: Mapping[str, str], limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+        """Return runs, newest first, JSON-able, and how many fit.
+
+        Raises
+        ------
+        BadRequest
+            ``since`` is no ISO time.
+        """
+        values: list[Any] = []
+        for name, text in filters.items():
+            values.append(_time(text) if name == "since" else text)
+        where = " AND ".join([_RUN_FILTERS[name] for name in filters] or ["TRUE"])
+        total = (await self._database.read(f"SELECT count(*) AS n FROM runs WHERE {where}", values))[0]["n"]  # noqa: S608
+        sql = f"SELECT * FROM runs WHERE {where} ORDER BY started_at DESC, generation_id LIMIT ? OFFSET ?"  # noqa: S608
+        rows = await self._database.read(sql, [*values, limit, offset])
+        return [_jsonable(row, "stage_times") for row in rows], int(total)
+
+
+def _cut_off(row: Variant, message: str) -> Variant:
+    stage, now = row.current_stage, iso(utc_now()) or ""
+    changes: dict[str, Any] = {"status": Status.ERROR, "error_message": message, "current_stage": None, "failed_stage": stage}
+    return row.changed(**changes, pages_active=(), queue_position=None, eta_at=None, updated_at=now)
+
+
+def _values(key: VariantKey) -> list[str]:
+    return [key.name, key.branch, key.ai_provider, key.ai_model, key.owner]
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _get(connection: Connection, key: VariantKey) -> Variant | None:
+    found = connection.execute(f"SELECT state FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
+    return Variant.from_json(json.loads(found[0][0])) if found else None
+
+
+def _generating(connection: Connection, key: VariantKey, generation_id: str) -> Variant | None:
+    row = _get(connection, key)
+    return row if row and row.status is Status.GENERATING and row.generation_id == generation_id else None
+
+
+def _put(connection: Connection, row: Variant) -> None:
+    """Write a row whole: an update where it exists, else an insert."""
+    data = row.to_json()
+    values = [None if data[name] is None else safe_text(str(data[name])) for name in _TEXTS]
+    times: list[datetime | None] = [as_time(data[name]) for name in _TIMES]
+    record = [*values, *times, row.page_count, row.total_cost_usd, json.dumps(data, allow_nan=False)]
+    if _get(connection, row.key) is None:
+        sql = f"INSERT INTO projects ({', '.join(_COLUMNS)}) VALUES ({_marks(record)})"  # noqa: S608
+        connection.execute(sql, record).fetchall()
+        return
+    changes = ", ".join(f"{name} = ?" for name in _COLUMNS[5:])
+    connection.execute(f"UPDATE projects SET {changes} WHERE {_KEY}", [*record[5:], *_values(row.key)]).fetchall()  # noqa: S608
+
+
+def _events(connection: Connection, events: Sequence[Event]) -> None:
+    sql = "INSERT INTO events (generation_id, at, kind, text, user_name, details) VALUES (?, ?, ?, ?, ?, ?)"
+    for event in events:
+        details = json.dumps(dict(event.details), default=str)
+        values = [event.generation_id, event.at, event.kind, safe_text(event.text), event.user_name, details]
+        connection.execute(sql, values).fetchall()
+
+
+def _jsonable(row: dict[str, Any], json_column: str) -> dict[str, Any]:
+    ready = {name: iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
+    return {**ready, json_column: json.loads(row[json_column]) if row[json_column] else {}}
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"since={text[:40]!r} is not an ISO 8601 time.") from None
