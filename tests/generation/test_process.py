@@ -142,7 +142,7 @@ async def test_a_loop_without_child_processes_is_named(processes: Processes, mon
         raise NotImplementedError
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", refuse)
-    with pytest.raises(ChildNotStarted, match="event loop.*Windows"):
+    with pytest.raises(ChildNotStarted, match=r"event loop.*Windows"):
         await processes.run(["true"], env=ENV)
 
 
