@@ -11,10 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from docsfy_jupyter.sources.checkout import default_branch
-from docsfy_jupyter.store.records import Event, ProgressUpdate, RunEnd, RunStart
-from docsfy_jupyter.store.store import Store
-
 from docsfy_jupyter.errors import (
     AbortPending,
     AlreadyGenerating,
@@ -45,7 +41,10 @@ from docsfy_jupyter.models import (
     utc_now,
 )
 from docsfy_jupyter.providers.registry import ProviderRegistry
+from docsfy_jupyter.sources.remote import default_branch
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source, same_repository, validate_ref
+from docsfy_jupyter.store.records import Event, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.store import Store
 
 _WRITE_PAUSE = 0.1
 _STORE_RETRY = 1.0

@@ -12,15 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from docsfy_jupyter.site.render import SiteJob
-from docsfy_jupyter.sources.checkout import Checkout, changed_files, checkout
-
 from docsfy_jupyter.errors import DocsfyError, PagesFailed, ProviderFailed, RenderFailed
 from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_key
 from docsfy_jupyter.generation.process import Processes, child_environment
 from docsfy_jupyter.models import FailedPage, Plan, PlanPage, Stage, VariantKey, iso, settle_plan, utc_now
 from docsfy_jupyter.providers.base import PageAnswer, PlanRequest, Provider, ProviderSession, RunContext
-from docsfy_jupyter.site.worker import job_to_json, report_from_json
+from docsfy_jupyter.site.jobs import SiteJob, job_to_json, report_from_json
+from docsfy_jupyter.sources.checkout import Checkout, changed_files, checkout
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
 
 PAGE_TRIES = 3
@@ -345,10 +343,10 @@ async def render(
         generated_at=iso(utc_now()) or "",
     )
     argv = [sys.executable, "-m", "docsfy_jupyter.site.worker"]
-    result = await processes.run(argv, stdin=json.dumps(job_to_json(job)).encode(), env=child_environment(), timeout=timeout)
+    result = await processes.run(argv, stdin=job_to_json(job).encode(), env=child_environment(), timeout=timeout)
     if result.returncode != 0:
         raise RenderFailed(f"The site could not be rendered: {result.stderr.strip()[-500:] or f'exit code {result.returncode}'}")
-    report = report_from_json(json.loads(result.stdout))
+    report = report_from_json(result.stdout.decode())
     for link in report.dead_links:
         log("dead_link", f"Page {link.slug}: the link to {link.target} leads nowhere and was made text", slug=link.slug)
     return target

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from docsfy_jupyter.store.records import Event, PageRecord
-
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.pipeline import PageOutcome
 from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, safe_text, utc_now
+from docsfy_jupyter.store.records import Event, PageRecord
 
 
 class Run:

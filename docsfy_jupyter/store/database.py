@@ -120,7 +120,9 @@ def _connect(folder: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
         _refuse_what_is_not_damage(error, path)
         reason = str(error).splitlines()[0]
     if wal.exists():
-        notices.append(f"The log of the database could not be replayed ({reason}). It was moved to {_move_aside(wal)}; the last changes are lost.")
+        notices.append(
+            f"The log of the database could not be replayed ({reason}). It was moved to {_move_aside(wal)}; the last changes are lost."
+        )
         try:
             return _open(path), notices
         except duckdb.Error as error:
@@ -158,7 +160,7 @@ def _move_aside(path: Path) -> Path:
 
 
 def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, at TIMESTAMPTZ)").fetchall()
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ)").fetchall()
     found = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0]
     if found > VERSION:
         raise StoreUnavailable(

@@ -18,16 +18,16 @@ STEPS: tuple[tuple[str, ...], ...] = (
             pages_fresh INTEGER, pages_cached INTEGER, cost_usd DOUBLE, stage_times JSON, deleted BOOLEAN DEFAULT FALSE)""",
         "CREATE SEQUENCE event_numbers",
         """CREATE TABLE events (
-            seq BIGINT NOT NULL DEFAULT nextval('event_numbers'), generation_id VARCHAR, at TIMESTAMPTZ, kind VARCHAR,
+            seq BIGINT NOT NULL DEFAULT nextval('event_numbers'), generation_id VARCHAR, occurred_at TIMESTAMPTZ, kind VARCHAR,
             text VARCHAR, user_name VARCHAR, details JSON)""",
         """CREATE TABLE pages (
             generation_id VARCHAR, slug VARCHAR, title VARCHAR, provider VARCHAR, model VARCHAR, commit_sha VARCHAR,
             sources JSON, prompt_hash VARCHAR, generator_version VARCHAR, cache_key VARCHAR, seconds DOUBLE,
-            outcome VARCHAR, failure VARCHAR, at TIMESTAMPTZ)""",
+            outcome VARCHAR, failure VARCHAR, occurred_at TIMESTAMPTZ)""",
         """CREATE TABLE ai_calls (
             generation_id VARCHAR, slug VARCHAR, purpose VARCHAR, provider VARCHAR, model VARCHAR, tokens_in BIGINT,
             tokens_out BIGINT, tokens_cached BIGINT, cost_usd DOUBLE, basis VARCHAR, seconds DOUBLE, outcome VARCHAR,
-            at TIMESTAMPTZ)""",
+            occurred_at TIMESTAMPTZ)""",
     ),
 )
 

@@ -111,7 +111,9 @@ class Store:
 
         def work(connection: Connection) -> None:
             _put(connection, variant)
-            names = "generation_id, name, branch, ai_provider, ai_model, owner, repo_url, started_by, batch_id, forced, started_at"
+            names = (
+                "generation_id, name, branch, ai_provider, ai_model, owner, repo_url, started_by, batch_id, forced, started_at"
+            )
             key = run.key
             values = [run.generation_id, key.name, key.branch, key.ai_provider, key.ai_model, key.owner, run.repo_url]
             values += [run.started_by, run.batch_id, run.forced, run.started_at]
@@ -131,9 +133,7 @@ class Store:
 
         await self._database.write(work)
 
-    async def end_run(
-        self, key: VariantKey, generation_id: str, changes: Mapping[str, Any], end: RunEnd, event: Event
-    ) -> bool:
+    async def end_run(self, key: VariantKey, generation_id: str, changes: Mapping[str, Any], end: RunEnd, event: Event) -> bool:
         """Write the one terminal status of a run.
 
         Returns
@@ -266,7 +266,7 @@ def _put(connection: Connection, row: Variant) -> None:
 
 
 def _events(connection: Connection, events: Sequence[Event]) -> None:
-    sql = "INSERT INTO events (generation_id, at, kind, text, user_name, details) VALUES (?, ?, ?, ?, ?, ?)"
+    sql = "INSERT INTO events (generation_id, occurred_at, kind, text, user_name, details) VALUES (?, ?, ?, ?, ?, ?)"
     for event in events:
         details = json.dumps(dict(event.details), default=str)
         values = [event.generation_id, event.at, event.kind, safe_text(event.text), event.user_name, details]

@@ -1,0 +1,270 @@
+"""Clones over HTTP from real servers: good ones, ones that want a login, and ones that never send anything."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import subprocess
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import psutil
+import pytest
+
+from docsfy_jupyter.errors import BadRequest, DocsfyError, SourceFailed
+from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.sources.checkout import changed_files, checkout
+from docsfy_jupyter.sources.remote import default_branch
+from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source
+
+POLICY = SourcePolicy(allowed_schemes=("http", "https"), allow_private_hosts=True)
+LOGIN = "Basic " + base64.b64encode(b"u1:s3cr3t").decode()
+
+
+class GitHandler(BaseHTTPRequestHandler):
+    """git http-backend; below /private/ it wants a login, below /moved/ it redirects."""
+
+    root: Path
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/private/") and self.headers.get("Authorization") != LOGIN:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path.startswith("/moved/"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/moved"))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        path, _, query = self.path.removeprefix("/private").partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        env = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+        }
+        answer = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True).stdout
+        head, _, content = answer.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def run_git(folder: Path, *args: str) -> str:
+    env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *args]
+    return subprocess.run(command, cwd=folder, env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """The address of a git server with one repository, r.git, on branch trunk with two commits."""
+    work, root = tmp_path / "work", tmp_path / "served"
+    work.mkdir()
+    run_git(work, "init", "-q", "-b", "trunk")
+    for text in ("one", "two"):
+        (work / f"{text}.md").write_text(text)
+        run_git(work, "add", "-A")
+        run_git(work, "commit", "-q", "-m", text)
+    run_git(tmp_path, "clone", "-q", "--bare", str(work), str(root / "r.git"))
+    handler = type("Handler", (GitHandler,), {"root": root})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+async def processes() -> AsyncIterator[Processes]:
+    owner = Processes()
+    await owner.start()
+    yield owner
+    await owner.aclose()
+
+
+@pytest.fixture
+async def stuck() -> AsyncIterator[str]:
+    """The address of a server that accepts, promises much, and sends a byte per second."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n")
+            while True:
+                writer.write(b"0")
+                await writer.drain()
+                await asyncio.sleep(1)
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            writer.close()
+
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.ensure_future(answer(reader, writer)))
+
+    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def source_of(url: str, policy: SourcePolicy = POLICY, credential_env: str | None = None) -> Source:
+    return parse_source(repo_url=url, repo_path=None, policy=policy, credential_env=credential_env)
+
+
+def ignore(_kind: str, _text: str) -> None:
+    pass
+
+
+def git_processes() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children(recursive=True) if "git" in child.name()]
+
+
+async def test_a_shallow_clone_over_http_and_its_difference(served: str, processes: Processes, tmp_path: Path) -> None:
+    source = source_of(f"http://{served}/r.git")
+    assert await default_branch(source, POLICY, processes) == "trunk"
+    made = await checkout(source, "trunk", tmp_path / "c", POLICY, processes, ignore)
+    assert [file.path for file in made.files] == ["one.md", "two.md"]
+    old = run_git(tmp_path / "work", "rev-parse", "HEAD~1")
+    assert await changed_files(made, source, old, POLICY, processes) == {"two.md"}
+
+
+@pytest.mark.case("G01")
+async def test_a_login_that_is_not_there_is_asked_for_at_once(served: str, processes: Processes, tmp_path: Path) -> None:
+    source = source_of(f"http://{served}/private/r.git")
+    began = time.monotonic()
+    with pytest.raises(SourceFailed, match="authentication required"):
+        await checkout(source, "trunk", tmp_path / "c", POLICY, processes, ignore)
+    with pytest.raises(BadRequest, match="authentication required"):
+        await default_branch(source, POLICY, processes)
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.case("G11")
+@pytest.mark.parametrize("way", ["in the address", "in a variable"])
+async def test_credentials_log_in_and_show_up_nowhere(
+    way: str, served: str, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[object] = []
+    spawn = asyncio.create_subprocess_exec
+
+    async def spy(*argv: str, **options: object) -> object:
+        seen.extend(argv)
+        return await spawn(*argv, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", spy)
+    monkeypatch.setenv("MY_LOGIN", "u1:s3cr3t")
+    if way == "in a variable":
+        source = source_of(f"http://{served}/private/r.git", credential_env="MY_LOGIN")
+    else:
+        source = source_of(f"http://u1:s3cr3t@{served}/private/r.git")
+    made = await checkout(source, "trunk", tmp_path / "c", POLICY, processes, ignore)
+    assert len(made.files) == 2
+    assert "s3cr3t" not in repr((seen, made, source))
+    assert "s3cr3t" not in (made.path / ".git" / "config").read_text()
+
+
+@pytest.mark.case("G11")
+@pytest.mark.parametrize("userinfo", ["u1:s3cr3t", "s3cr3t", "x:s3cr3t%21"])
+async def test_no_message_of_a_failure_holds_the_secret(userinfo: str, served: str, processes: Processes, tmp_path: Path) -> None:
+    for address in ("127.0.0.1:1/o/r.git", f"{served}/nope.git", f"{served}/private/r.git"):
+        source = source_of(f"http://{userinfo}@{address}")
+        try:
+            made = await checkout(source, "nope", tmp_path / "c", POLICY, processes, ignore)
+        except DocsfyError as error:
+            assert "s3cr3t" not in repr((error.message, error.details))
+        else:
+            raise AssertionError(made)
+
+
+async def test_redirects_are_not_followed_where_private_hosts_are_refused(
+    served: str, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = source_of(f"http://{served}/moved/r.git")
+    assert await default_branch(source, POLICY, processes) == "trunk"
+
+    async def public(*_args: object) -> tuple[str, ...]:
+        return ("127.0.0.1",)
+
+    monkeypatch.setattr("docsfy_jupyter.sources.git.verify_host", public)
+    strict = SourcePolicy(allowed_schemes=("http",))
+    with pytest.raises(SourceFailed, match="redirects to another"):
+        await checkout(source, "trunk", tmp_path / "c", strict, processes, ignore)
+
+
+async def test_git_connects_to_the_address_that_was_judged(
+    served: str, processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def judged(*_args: object) -> tuple[str, ...]:
+        return ("127.0.0.1",)
+
+    monkeypatch.setattr("docsfy_jupyter.sources.git.verify_host", judged)
+    port = served.rpartition(":")[2]
+    source = source_of(f"http://pinned.example:{port}/r.git")
+    assert await default_branch(source, SourcePolicy(allowed_schemes=("http",)), processes) == "trunk"
+
+
+@pytest.mark.case("G12")
+async def test_an_endless_clone_ends_at_its_time_limit(stuck: str, processes: Processes, tmp_path: Path) -> None:
+    policy = SourcePolicy(allowed_schemes=("http",), allow_private_hosts=True, clone_timeout=2)
+    with pytest.raises(SourceFailed, match="clone timed out after 2 s"):
+        await checkout(source_of(f"http://{stuck}/o/r.git"), "main", tmp_path / "c", policy, processes, ignore)
+    with pytest.raises(BadRequest, match="did not answer within 1 s"):
+        await default_branch(source_of(f"http://{stuck}/o/r.git"), policy, processes, timeout=1)
+    assert git_processes() == []
+
+
+@pytest.mark.case("G12")
+async def test_a_clone_larger_than_the_limit_is_stopped(served: str, processes: Processes, tmp_path: Path) -> None:
+    slow = tmp_path / "slow-git"
+    slow.write_text('#!/bin/sh\ncase "$*" in *" clone "*) git "$@"; sleep 300;; *) exec git "$@";; esac\n')
+    slow.chmod(0o755)
+    policy = SourcePolicy(allowed_schemes=("http",), allow_private_hosts=True, max_clone_bytes=100, git_command=str(slow))
+    with pytest.raises(SourceFailed, match="larger than"):
+        await checkout(source_of(f"http://{served}/r.git"), "trunk", tmp_path / "c", policy, processes, ignore)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.case("F14")
+@pytest.mark.case("A05")
+async def test_an_abort_while_cloning_leaves_no_process_and_no_folder(stuck: str, processes: Processes, tmp_path: Path) -> None:
+    for number in range(5):
+        source = source_of(f"http://{stuck}/o/r.git")
+        task = asyncio.create_task(checkout(source, "main", tmp_path / f"c{number}", POLICY, processes, ignore))
+        end = time.monotonic() + 20
+        while not any("remote-http" in child.name() for child in git_processes()):
+            assert time.monotonic() < end
+            await asyncio.sleep(0.02)
+        began = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - began < 5
+        assert git_processes() == []
+    assert not list(tmp_path.glob("c*"))
