@@ -104,7 +104,11 @@ def _copy_static(out: Path, *, diagrams: bool) -> None:
 @functools.cache
 def _templates() -> Environment:
     return Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
@@ -113,10 +117,7 @@ def _context(job: SiteJob, texts: Mapping[str, _Text]) -> dict[str, Any]:
     groups = [
         {
             "title": group.group,
-            "pages": [
-                {"slug": page.slug, "title": page.title or page.slug, "description": page.description, "ready": page.slug in texts}
-                for page in group.pages
-            ],
+            "pages": [{**_named(page), "ready": page.slug in texts} for page in group.pages],
         }
         for group in job.plan.navigation
         if group.pages
@@ -129,6 +130,16 @@ def _context(job: SiteJob, texts: Mapping[str, _Text]) -> dict[str, Any]:
         "generated": job.generated_at[:16].replace("T", " "),
         "repo_link": job.repo_url if job.repo_url.startswith(("http://", "https://")) else "",
     }
+
+
+def _named(page: PlanPage) -> dict[str, str]:
+    """Return what the navigation shows of a page."""
+    return {"slug": page.slug, "title": page.title or page.slug, "description": page.description}
+
+
+def _listed(page: Mapping[str, str]) -> str:
+    """Return a page as a line of a Markdown list."""
+    return f"- [{page['title']}]({page['slug']}.md)" + (f": {page['description']}" if page["description"] else "")
 
 
 def _write_page(job: SiteJob, text: _Text, texts: Mapping[str, _Text], links: Links, context: Mapping[str, Any]) -> None:
@@ -159,7 +170,7 @@ def _markdown_of(source: str, related: list[PlanPage]) -> str:
     """Return the page's Markdown with its related pages."""
     if not related:
         return source
-    lines = [f"- [{page.title or page.slug}]({page.slug}.md){': ' if page.description else ''}{page.description}" for page in related]
+    lines = [_listed(_named(page)) for page in related]
     return source.rstrip() + "\n\n## Related pages\n\n" + "\n".join(lines) + "\n"
 
 
@@ -185,7 +196,7 @@ def _llms(context: Mapping[str, Any]) -> str:
     for group in context["groups"]:
         ready = [page for page in group["pages"] if page["ready"]]
         lines += [f"## {group['title'] or 'Pages'}", ""] if ready else []
-        lines += [f"- [{page['title']}]({page['slug']}.md)" + (f": {page['description']}" if page["description"] else "") for page in ready]
+        lines += [_listed(page) for page in ready]
         lines += [""] if ready else []
     return "\n".join(lines)
 

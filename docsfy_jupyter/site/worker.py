@@ -1,12 +1,17 @@
-"""The rendering process: one JSON job on stdin, one JSON report on stdout, progress as JSON lines on stderr."""
+"""The rendering process: one JSON job on stdin, one JSON report on stdout.
+
+With ``--progress`` it writes JSON lines of its progress to stderr; a failure ends with one plain sentence there.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 
-from docsfy_jupyter.site.jobs import job_from_json, report_to_json
+from docsfy_jupyter.site.jobs import job_from_json, job_to_json, report_from_json, report_to_json
 from docsfy_jupyter.site.render import render_site
+
+__all__ = ["job_to_json", "main", "report_from_json"]
 
 
 def _tell(done: int, total: int) -> None:
@@ -18,9 +23,9 @@ def _tell(done: int, total: int) -> None:
 def main() -> int:
     """Render the job on stdin; return the exit code."""
     try:
-        report = render_site(job_from_json(sys.stdin.read()), _tell)
+        report = render_site(job_from_json(sys.stdin.read()), _tell if "--progress" in sys.argv[1:] else None)
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"the site could not be rendered: {error}\n")
+        sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(report_to_json(report) + "\n")
     return 0

@@ -140,7 +140,14 @@
     }).catch(function () { /* Without the library every diagram stays code. */ });
   }
 
+  // A diagram that names a picture, a style or an address to load is not drawn: no page asks another host for anything.
+  var LOADS = /<\s*(?:img|image|svg|video|audio|iframe|object|embed|source|link|style|script|input|picture|use|math)\b|url\s*\(|@import|themeCSS|\bimg\b["']?\s*:/i;
+
   function drawOne(source) {
+    if (LOADS.test(source.textContent)) {
+      source.classList.add("not-drawn");
+      return Promise.resolve();
+    }
     var id = "docsfy-diagram-" + (drawn += 1);
     return window.mermaid.parse(source.textContent).then(function () {
       return window.mermaid.render(id, source.textContent);
