@@ -96,7 +96,9 @@ async def checkout(
         files = parse_tree(await git.output("ls-tree", "-r", "-l", "-z", "HEAD", cwd=into))
         notes = [*await _uncommitted(git, source), *await off_loop(lambda: _lfs_note(into, files))]
     except BaseException as error:
-        await unbroken(off_loop(lambda: shutil.rmtree(into, ignore_errors=True)))
+        _, cancelled = await unbroken(off_loop(lambda: shutil.rmtree(into, ignore_errors=True)))
+        if cancelled:
+            raise asyncio.CancelledError from error
         if isinstance(error, OSError):
             raise _no_room(error, into) from None
         raise
@@ -146,7 +148,9 @@ async def _clone(git: Git, ref: str, into: Path, policy: SourcePolicy, limit: fl
     finally:
         clone.cancel()
         guard.cancel()
-        await unbroken(_ended(clone, guard))
+        _, cancelled = await unbroken(_ended(clone, guard))
+        if cancelled:
+            raise asyncio.CancelledError
 
 
 async def _ended(*tasks: asyncio.Future[ChildResult] | asyncio.Future[None]) -> None:

@@ -195,12 +195,9 @@ async def test_credentials_log_in_and_show_up_nowhere(
 async def test_no_message_of_a_failure_holds_the_secret(userinfo: str, served: str, processes: Processes, tmp_path: Path) -> None:
     for address in ("127.0.0.1:1/o/r.git", f"{served}/nope.git", f"{served}/private/r.git"):
         source = source_of(f"http://{userinfo}@{address}")
-        try:
-            made = await checkout(source, "nope", tmp_path / "c", POLICY, processes, ignore)
-        except DocsfyError as error:
-            assert "s3cr3t" not in repr((error.message, error.details))
-        else:
-            raise AssertionError(made)
+        with pytest.raises(DocsfyError) as caught:
+            await checkout(source, "nope", tmp_path / "c", POLICY, processes, ignore)
+        assert "s3cr3t" not in repr((caught.value.message, caught.value.details))
 
 
 async def test_redirects_are_not_followed_where_private_hosts_are_refused(
