@@ -16,7 +16,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	touch $@
 
 demo: $(VENV)/installed  ## document this very checkout; the site is in build/demo-site/
-	$(BIN)/jupyter docsfy generate . --name docsfy_jupyter --output build/demo-site
+	$(BIN)/jupyter docsfy generate . --name docsfy_jupyter --data-dir build/demo-data --output build/demo-site
 
 lab: $(VENV)/installed  ## JupyterLab with the extension
 	$(BIN)/pip install --quiet --disable-pip-version-check jupyterlab

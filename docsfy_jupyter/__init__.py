@@ -7,8 +7,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"Variant": "models", "VariantKey": "models", "Status": "models", "Stage": "models", "Plan": "models"}
-__all__ = ["Plan", "Stage", "Status", "Variant", "VariantKey", "__version__"]  # noqa: F822  loaded on first use
+_PUBLIC = {
+    "DocsfyClient": "client.client",
+    "Plan": "models",
+    "Stage": "models",
+    "Status": "models",
+    "Variant": "models",
+    "VariantKey": "models",
+    "connect": "client.client",
+}
+__all__ = ["DocsfyClient", "Plan", "Stage", "Status", "Variant", "VariantKey", "__version__", "connect"]
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ import getpass
 import os
 import secrets
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
@@ -66,7 +66,6 @@ class DocsfyApp(ExtensionApp):
     )
 
     _activity: PeriodicCallback | None = None
-    aliases: ClassVar[dict[str, Any]] = {}
 
     @default("data_dir")
     def _default_data_dir(self) -> str:
@@ -135,7 +134,6 @@ class DocsfyApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Begin once the server listens: recover, and tell kernels where we are."""
-        await super()._start_jupyter_server_extension(serverapp)
         host = serverapp.ip if serverapp.ip not in ("", "*", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         scheme = "https" if serverapp.certfile else "http"

@@ -1,0 +1,1 @@
+"""What a kernel or a script uses: a client of the REST API. Never imports the server side."""
