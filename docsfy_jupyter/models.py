@@ -380,7 +380,7 @@ class Variant:
             raise ValueError("not a variant: it has no name")
         return cls(
             **texts,
-            status=Status(row.get("status")),
+            status=Status(str(row.get("status"))),
             created_at=str(row.get("created_at") or ""),
             updated_at=str(row.get("updated_at") or ""),
             current_stage=_stage(row.get("current_stage")),

@@ -54,7 +54,7 @@ class DocsfyHandler(APIHandler):
             return str(user.username)
         return str(self.settings.get("docsfy_owner") or getpass.getuser())
 
-    async def prepare(self, **_: Any) -> None:  # type: ignore[override]  # Jupyter's own handlers do the same
+    async def prepare(self, **_: Any) -> None:
         """Authenticate (Jupyter's means, or the extension's own secret that kernels inherit), then authorise."""
         self._track_activity = self.request.method not in ("GET", "HEAD")
         if self._bears_secret():

@@ -55,6 +55,9 @@ class ListHandler(DocsfyHandler):
     async def get(self) -> None:
         """Answer the rows, newest first."""
         await self.manager.ready()
+        status = self.get_query_argument("status", "")
+        if status and status not in set(Status):
+            raise BadRequest(f"status={status[:40]!r} is none of {', '.join(Status)}.")
         rows = [row for row in self.manager.feed.rows() if self._wanted(row)]
         rows.sort(key=lambda row: (row.updated_at, row.key), reverse=True)
         limit, offset = self.number("limit", 1000, 10_000), self.number("offset", 0, 10**9)
@@ -71,8 +74,6 @@ class ListHandler(DocsfyHandler):
 
     def _wanted(self, row: Variant) -> bool:
         status, provider = self.get_query_argument("status", ""), self.get_query_argument("provider", "")
-        if status and status not in set(Status):
-            raise BadRequest(f"status={status[:40]!r} is none of {', '.join(Status)}.")
         text = self.get_query_argument("q", "").casefold()
         since = self.number("since", 0, 10**12)
         return (
@@ -285,10 +286,10 @@ class VariantHandler(VariantVerbs):
         await self.manager.ready()
         return resolve(self.manager.feed, self.query_address(), self.caller)
 
-    async def get(self, action: str = "") -> None:
+    async def get(self, action: str | None = None) -> None:
         """Answer the variant, its events or its site."""
         row = await self._row()
-        if action == "":
+        if not action:
             await self.read_variant(row)
         elif action == "events":
             await self.list_events(row)
@@ -297,13 +298,13 @@ class VariantHandler(VariantVerbs):
         else:
             raise NotFound(f"{self.request.path} answers to POST.")
 
-    async def delete(self, action: str = "") -> None:
+    async def delete(self, action: str | None = None) -> None:
         """Delete the variant."""
         if action:
             raise NotFound(f"There is nothing to delete at {self.request.path}.")
         await self.delete_variant(await self._row())
 
-    async def post(self, action: str = "") -> None:
+    async def post(self, action: str | None = None) -> None:
         """Abort or render the variant."""
         row = await self._row()
         if action == "abort":

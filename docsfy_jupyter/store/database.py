@@ -120,9 +120,8 @@ def _connect(folder: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
         _refuse_what_is_not_damage(error, path)
         reason = str(error).splitlines()[0]
     if wal.exists():
-        notices.append(
-            f"The log of the database could not be replayed ({reason}). It was moved to {_move_aside(wal)}; the last changes are lost."
-        )
+        aside = _move_aside(wal)
+        notices.append(f"The log of the database could not be replayed ({reason}); its changes are lost. It was moved to {aside}.")
         try:
             return _open(path), notices
         except duckdb.Error as error:

@@ -115,7 +115,7 @@ class Store:
                 "generation_id, name, branch, ai_provider, ai_model, owner, repo_url, started_by, batch_id, forced, started_at"
             )
             key = run.key
-            values = [run.generation_id, key.name, key.branch, key.ai_provider, key.ai_model, key.owner, run.repo_url]
+            values: list[Any] = [run.generation_id, key.name, key.branch, key.ai_provider, key.ai_model, key.owner, run.repo_url]
             values += [run.started_by, run.batch_id, run.forced, run.started_at]
             connection.execute(f"INSERT INTO runs ({names}) VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
             _events(connection, [event])
@@ -147,7 +147,7 @@ class Store:
             if row is None:
                 return False
             _put(connection, row.changed(**changes))
-            values = [end.ended_by, end.ended_at, end.outcome, end.failed_stage, end.error_message, end.commit_sha]
+            values: list[Any] = [end.ended_by, end.ended_at, end.outcome, end.failed_stage, end.error_message, end.commit_sha]
             values += [end.page_count, end.total_pages, end.pages_fresh, end.pages_cached, end.cost_usd]
             values += [json.dumps(dict(end.stage_times)), generation_id]
             sql = (
@@ -197,8 +197,8 @@ class Store:
 
         def work(connection: Connection) -> None:
             for page in pages:
-                values = [page.generation_id, page.slug, safe_text(page.title), page.provider, page.model, page.commit_sha]
-                values += [json.dumps(list(page.sources)), page.prompt_hash, page.generator_version, page.cache_key]
+                values: list[Any] = [page.generation_id, page.slug, safe_text(page.title), page.provider, page.model]
+                values += [page.commit_sha, json.dumps(list(page.sources)), page.prompt_hash, page.generator_version, page.cache_key]
                 values += [page.seconds, page.outcome, safe_text(page.failure) if page.failure else None, page.at]
                 connection.execute(f"INSERT INTO pages VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
 
