@@ -284,21 +284,21 @@ class Processes:
 
     async def _end(self, child: _Child) -> None:
         """Kill what is left of a child and forget it."""
-        await kill_tree(child.process.pid, child.mark, lambda: child.exited, self._grace)
-        # asyncio has no public way to close the pipes of a child; when somebody else holds them they would stay open
-        transport: asyncio.SubprocessTransport | None = getattr(child.process, "_transport", None)
-        if transport is not None:
-            transport.close()
-        self._watcher.remove(f"+{child.process.pid}")
-        self._children.discard(child)
+        try:
+            await kill_tree(child.process.pid, child.mark, lambda: child.exited, self._grace)
+        finally:
+            # asyncio has no public way to close the pipes of a child; when somebody else holds them they would stay open
+            transport: asyncio.SubprocessTransport | None = getattr(child.process, "_transport", None)
+            if transport is not None:
+                transport.close()
+            self._watcher.remove(f"+{child.process.pid}")
+            self._children.discard(child)
 
 
 def _as_file(content: bytes) -> IO[bytes]:
     """Put a prompt where the child reads it with an end of file, however early it stops reading: in memory if possible."""
-    if hasattr(os, "memfd_create"):
-        stream: IO[bytes] = os.fdopen(os.memfd_create("stdin"), "w+b")
-    else:
-        stream = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the caller
+    in_memory = hasattr(os, "memfd_create")
+    stream: IO[bytes] = os.fdopen(os.memfd_create("stdin"), "w+b") if in_memory else tempfile.TemporaryFile()
     stream.write(content)
     stream.flush()
     stream.seek(0)

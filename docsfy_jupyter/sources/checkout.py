@@ -28,6 +28,7 @@ _LFS_LOOKED_AT = 5000
 _SIZE_EVERY = 0.5
 _NAMED_BRANCHES = 20
 _FETCH_LIMIT = 120.0
+_STATUS_LIMIT = 60.0
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,16 @@ async def checkout(
 
     Raises
     ------
-    SourceFailed, SourceRefused, BadRequest, ChildNotStarted
+    SourceFailed, ChildNotStarted
         With a sentence for people and no secret in it.
+    BadRequest
+        `ref` cannot be the name of a branch or tag.
     """
     validate_ref(ref)
     began = time.monotonic()
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
-        git = await open_git(source, policy, processes)
+        git = await _open(source, policy, processes)
         refs, kind = await _find_ref(git, source, ref, policy)
         await _clone(git, ref, into, policy, policy.clone_timeout - (time.monotonic() - began))
         commit = (await git.output("rev-parse", "HEAD^{commit}", cwd=into)).decode().strip()
@@ -105,6 +108,14 @@ async def checkout(
     for note in notes:
         log("source_note", note)
     return Checkout(into, commit, ref, kind, refs.head, ref == refs.head and kind == "branch", files, tuple(notes))
+
+
+async def _open(source: Source, policy: SourcePolicy, processes: Processes) -> Git:
+    """Open git; what is a bad request before a run is a failed source within one."""
+    try:
+        return await open_git(source, policy, processes)
+    except BadRequest as error:
+        raise SourceFailed(error.message) from None
 
 
 async def _find_ref(git: Git, source: Source, ref: str, policy: SourcePolicy) -> tuple[Refs, Literal["branch", "tag"]]:
@@ -207,7 +218,11 @@ async def _uncommitted(git: Git, source: Source) -> list[str]:
     """Note what a folder's working tree has and the documentation will not; nothing is written there."""
     if source.kind != "path":
         return []
-    status = await git.run("status", "--porcelain", "-z", "--ignore-submodules=all", "--no-renames", cwd=Path(source.location))
+    args = ("--porcelain", "-z", "--ignore-submodules=all", "--no-renames")
+    try:
+        status = await git.run("status", *args, cwd=Path(source.location), limit=_STATUS_LIMIT)
+    except ChildTimeout:  # a note is not worth a run
+        return []
     count = len([entry for entry in status.stdout.split(b"\0") if entry])
     if status.returncode != 0 or count == 0:  # a bare repository has no working tree
         return []

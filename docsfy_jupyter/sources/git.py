@@ -142,6 +142,7 @@ def _fixed_environment(environ: Mapping[str, str]) -> dict[str, str]:
         "GIT_ASKPASS": "",
         "SSH_ASKPASS": "",
         "SSH_ASKPASS_REQUIRE": "never",
+        "GCM_INTERACTIVE": "never",
         "GIT_SSH_COMMAND": f"{ssh} -oBatchMode=yes -oConnectTimeout=15",
         "LC_ALL": "C",
     }

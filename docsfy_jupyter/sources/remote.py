@@ -6,7 +6,7 @@ import asyncio
 import os
 from dataclasses import dataclass, field
 
-from docsfy_jupyter.errors import BadRequest, ChildTimeout, SourceFailed
+from docsfy_jupyter.errors import BadRequest, ChildNotStarted, ChildTimeout, SourceFailed
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.sources.git import Git, open_git
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
@@ -77,7 +77,7 @@ async def default_branch(source: Source, policy: SourcePolicy, processes: Proces
             refs = await read_refs(git, "HEAD")
     except (TimeoutError, ChildTimeout):
         raise BadRequest(f"{source.display} did not answer within {timeout:g} s; name a branch, or try again later.") from None
-    except SourceFailed as error:
+    except (SourceFailed, ChildNotStarted) as error:
         raise BadRequest(error.message) from None
     if refs.head is not None:
         return refs.head

@@ -98,6 +98,15 @@ async def test_a_second_cancellation_does_not_interrupt_the_killing(processes: P
     assert not psutil.pid_exists(pid_in(pid))
 
 
+@pytest.mark.case("A01")
+async def test_a_cancellation_at_any_moment_leaves_nothing_running(processes: Processes) -> None:
+    for step in range(30):
+        task = asyncio.create_task(processes.run(["sleep", "300"], env=ENV))
+        await asyncio.sleep(step * 0.001)
+        await cancelled(task)
+    assert [child.pid for child in psutil.Process().children() if child.pid != processes.watcher_pid] == []
+
+
 async def test_a_time_limit_says_how_long_it_was(processes: Processes) -> None:
     with pytest.raises(ChildTimeout, match="timed out after 1 s"):
         await processes.run(["sleep", "300"], env=ENV, timeout=1)
