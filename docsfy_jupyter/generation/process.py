@@ -298,7 +298,8 @@ class Processes:
 def _as_file(content: bytes) -> IO[bytes]:
     """Put a prompt where the child reads it with an end of file, however early it stops reading: in memory if possible."""
     in_memory = hasattr(os, "memfd_create")
-    stream: IO[bytes] = os.fdopen(os.memfd_create("stdin"), "w+b") if in_memory else tempfile.TemporaryFile()
+    # closed by the caller
+    stream: IO[bytes] = os.fdopen(os.memfd_create("stdin"), "w+b") if in_memory else tempfile.TemporaryFile()  # noqa: SIM115
     stream.write(content)
     stream.flush()
     stream.seek(0)
