@@ -41,6 +41,15 @@ class Heading:
     level: int
     anchor: str
     text: str
+    symbol: bool = False
+
+    @property
+    def short(self) -> str:
+        """The text for a narrow column: of a signature the name alone."""
+        if not self.symbol:
+            return self.text
+        name = re.sub(r"^(?:async |class |def |function |static )+", "", self.text)
+        return re.split(r"[(:=]", name, maxsplit=1)[0].strip() or self.text
 
 
 @dataclass
@@ -61,7 +70,7 @@ def parse(text: str) -> Page:
     for index, token in enumerate(page.tokens):
         if token.type == "heading_open":
             text_of = plain(page.tokens[index + 1])
-            page.headings.append(Heading(int(token.tag[1]), str(token.attrs["id"]), text_of))
+            page.headings.append(Heading(int(token.tag[1]), str(token.attrs["id"]), text_of, "class" in token.attrs))
             page.anchors.add(str(token.attrs["id"]))
         elif token.type in {"html_block", "inline"} and "<" in token.content:
             page.anchors.update(_ID.findall(token.content))

@@ -1,0 +1,166 @@
+"""What a rendered site contains."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
+from docsfy_jupyter.site.jobs import DeadLink, job_from_json, job_to_json, report_from_json
+from docsfy_jupyter.site.render import RenderReport, SiteJob, render_site
+
+
+class _Reader(html.parser.HTMLParser):
+    """Collects what an HTML file refers to, and its ids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.ids: set[str] = set()
+        self.handlers: list[str] = []
+        self.inline_scripts = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember one tag."""
+        found = dict(attrs)
+        self.targets += [value or "" for name, value in attrs if name in {"href", "src"}]
+        self.ids.update(value or "" for name, value in attrs if name == "id")
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        self.inline_scripts += tag == "script" and "src" not in found
+
+
+def broken_links(site: Path) -> list[tuple[str, str]]:
+    """Return the links within a site that lead nowhere, and those that are not relative."""
+    readers = {path.name: _Reader(path.read_text(encoding="utf-8")) for path in site.glob("*.html")}
+    broken = []
+    for name, reader in readers.items():
+        for target in reader.targets:
+            parts = urlsplit(target)
+            if parts.scheme in {"http", "https", "mailto"}:
+                continue
+            page = unquote(parts.path) or name
+            missing = target.startswith("/") or not (site / page).is_file()
+            if missing or (parts.fragment and unquote(parts.fragment) not in readers[page].ids):
+                broken.append((name, target))
+    return broken
+
+
+def render_one(folder: Path, text: str, **more: Path) -> tuple[str, RenderReport]:
+    """Render a site of one page; return its article and the report."""
+    source = folder / "page.md"
+    source.write_text(text, encoding="utf-8")
+    plan = Plan(navigation=[PlanGroup(group="G", pages=[PlanPage(slug="page", title="Title & <b>")])])
+    images = {name.replace("__", "."): path for name, path in more.items()}
+    report = render_site(SiteJob(plan, {"page": source}, images, folder / "out", "demo"))
+    written = (folder / "out" / "page.html").read_text(encoding="utf-8")
+    return written[written.index("<article") : written.index("</article>")], report
+
+
+@pytest.mark.case("S01")
+def test_links_are_relative_and_lead_somewhere(sample) -> None:
+    assert broken_links(sample.path) == []
+    assert 'href="store.html#demo.Store.open_file"' in sample.read("overview.html")
+
+
+@pytest.mark.case("S01")
+def test_dead_links_become_text_and_are_reported(sample) -> None:
+    assert DeadLink("overview", "broken.md") in sample.report.dead_links
+    assert DeadLink("overview", "store.md#nothing") in sample.report.dead_links
+    assert " and gone or nowhere." in sample.read("overview.html")
+
+
+def test_pages_have_no_inline_script_and_no_handler(sample) -> None:
+    for path in sample.path.glob("*.html"):
+        reader = _Reader(path.read_text(encoding="utf-8"))
+        assert (reader.handlers, reader.inline_scripts) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a < b && c > d", "a &lt; b &amp;&amp; c &gt; d"),
+        ("a List<T> of Map<K, V>", "a List&lt;T&gt; of Map&lt;K, V&gt;"),
+        ("`<div>` and `&amp;`", "<code>&lt;div&gt;</code> and <code>&amp;amp;</code>"),
+        ("{{ x }} {% y %}", "{{ x }} {% y %}"),
+        ("🎉 שלום", "🎉 שלום"),
+        ("w" * 300, "w" * 300),
+        ("the <script> tag, then more", "the &lt;script&gt; tag, then more"),
+        ("<T>\n\nafter", "after"),
+    ],
+)
+def test_ordinary_text_survives(tmp_path: Path, text: str, shown: str) -> None:
+    assert shown in render_one(tmp_path, text)[0]
+
+
+def test_a_page_without_a_first_heading_gets_its_title(tmp_path: Path) -> None:
+    article, _ = render_one(tmp_path, "Text.")
+    assert "Title &amp; &lt;b&gt;<a" in article
+    assert article.count("<h1") == 1
+
+
+def test_an_image_that_is_an_active_svg_is_left_out(tmp_path: Path) -> None:
+    calm, active = tmp_path / "a", tmp_path / "b"
+    calm.write_text('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>', encoding="utf-8")
+    active.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>', encoding="utf-8")
+    text = "![calm](repo-files/calm.svg) ![active](repo-files/active.svg)"
+    article, report = render_one(tmp_path, text, calm__svg=calm, active__svg=active)
+    assert article.count("<img") == 1
+    assert report.dead_links == [DeadLink("page", "repo-files/active.svg")]
+
+
+def test_pages_come_as_markdown_too_and_are_listed_for_language_models(sample) -> None:
+    assert "## Related pages\n\n- [The <b>store</b>](store.md): Opening files" in sample.read("overview.md")
+    assert "- [Overview](overview.md): What demo does." in sample.read("llms.txt")
+    assert "broken.md" not in sample.read("llms.txt")
+    assert "An open file of numbers." in sample.read("llms-full.txt")
+    assert sample.read(".nojekyll") == ""
+
+
+def test_the_search_index_has_a_section_for_each_heading(sample) -> None:
+    text = sample.read("assets/search-index.js").removeprefix("window.docsfySearchIndex = ").rstrip(";\n")
+    assert {section["a"] for section in json.loads(text) if section["s"] == "store"} >= {"", "demo.Store", "demo.Store.total"}
+
+
+def test_the_diagram_library_is_there_only_when_a_page_has_a_diagram(sample, tmp_path: Path) -> None:
+    render_one(tmp_path, "No diagram.")
+    assert (sample.path / "assets/vendor/mermaid/LICENSE").is_file()
+    assert not (tmp_path / "out/assets/vendor/mermaid").exists()
+
+
+def test_an_existing_folder_is_refused(tmp_path: Path) -> None:
+    render_one(tmp_path, "Text.")
+    with pytest.raises(FileExistsError):
+        render_one(tmp_path, "Text.")
+
+
+def test_the_worker_renders_two_hundred_pages_in_seconds(tmp_path: Path) -> None:
+    plan = Plan(navigation=[PlanGroup(pages=[PlanPage(slug=f"page-{number}", title=f"Page {number}") for number in range(200)])])
+    block = "## `name_{0}(a, b)` {{#m.name_{0}}}\n\nSome text about it, `code`, [link](page-1.md).\n\n```python\nx = f(1)  # why\n```\n\n"
+    text = "".join(block.format(number) for number in range(50))
+    source = tmp_path / "page.md"
+    source.write_text(text, encoding="utf-8")
+    job = SiteJob(plan, {page.slug: source for page in plan.pages()}, {}, tmp_path / "out", "demo")
+    assert job_from_json(job_to_json(job)) == job
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "docsfy_jupyter.site.worker"], input=job_to_json(job), capture_output=True, text=True, timeout=120, check=True
+    )
+    print(f"200 pages: {time.monotonic() - began:.2f} s")
+    report = report_from_json(done.stdout)
+    assert (report.pages, report.dead_links) == (200, [])
+    assert done.stderr == ""
+
+
+def test_the_worker_fails_with_one_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "docsfy_jupyter.site.worker"]
+    done = subprocess.run(command, input="{}", capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "not a site job: plan, pages and out are needed\n"

@@ -1,0 +1,100 @@
+"""Versions are swapped whole, whatever dies when; archives are reproducible."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from docsfy_jupyter.site.archive import write_archive
+from docsfy_jupyter.site.versions import SiteVersions
+
+_PUBLISH_FOREVER = """
+import sys
+from pathlib import Path
+from docsfy_jupyter.site.versions import SiteVersions
+sites = SiteVersions(Path(sys.argv[1]))
+print("ready", flush=True)
+while True:
+    version = sites.fresh()
+    version.mkdir()
+    for name in ("a.html", "b.html", "index.html"):
+        (version / name).write_text(version.name)
+    sites.publish(version)
+    sites.remove_old(0)
+"""
+
+
+def complete(sites: SiteVersions) -> Path:
+    """Make a version with an index."""
+    version = sites.fresh()
+    version.mkdir()
+    (version / "index.html").write_text(version.name, encoding="utf-8")
+    return version
+
+
+@pytest.mark.case("S05")
+def test_the_old_site_stays_current_until_the_new_one_is_published(tmp_path: Path) -> None:
+    sites = SiteVersions(tmp_path / "site")
+    assert sites.current() is None
+    old = complete(sites)
+    sites.publish(old)
+    half = sites.fresh()
+    half.mkdir()
+    with pytest.raises(ValueError, match="not a complete version"):
+        sites.publish(half)
+    assert SiteVersions(tmp_path / "site").current() == old
+    sites.discard_unfinished()
+    assert not half.exists()
+    new = complete(sites)
+    sites.publish(new)
+    assert (sites.current(), old.exists()) == (new, True)
+    sites.remove_old(3600)
+    assert old.exists()
+    os.utime(old, (1, 1))
+    sites.remove_old(0)
+    assert not old.exists()
+
+
+@pytest.mark.case("S05")
+def test_a_process_killed_at_any_moment_leaves_a_whole_site(tmp_path: Path) -> None:
+    sites = SiteVersions(tmp_path / "site")
+    sites.publish(complete(sites))
+    pause = random.Random(7)
+    for _ in range(5):
+        child = subprocess.Popen([sys.executable, "-c", _PUBLISH_FOREVER, str(sites.root)], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(pause.uniform(0.0, 0.2))
+        child.kill()
+        child.wait()
+        child.stdout.close()
+        current = sites.current()
+        assert current is not None
+        assert (current / "index.html").read_text(encoding="utf-8") == current.name
+        sites.discard_unfinished()
+        assert sorted(path.name for path in sites.root.iterdir()) == sorted([current.name, "current"])
+
+
+def test_a_pointer_to_elsewhere_is_no_site(tmp_path: Path) -> None:
+    sites = SiteVersions(tmp_path)
+    (tmp_path / "current").write_text("../other\n", encoding="ascii")
+    assert sites.current() is None
+
+
+def test_the_archive_is_the_same_for_the_same_content(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name / "assets").mkdir(parents=True)
+        (tmp_path / name / "index.html").write_text("hi", encoding="utf-8")
+        (tmp_path / name / "assets" / "x.css").write_text("", encoding="utf-8")
+        os.utime(tmp_path / name / "index.html", (len(name) * 1000, 5))
+        write_archive(tmp_path / name, tmp_path / f"{name}.tar.gz", "demo-docs")
+    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
+    with tarfile.open(tmp_path / "one.tar.gz") as archive:
+        assert archive.getnames() == ["demo-docs/assets/x.css", "demo-docs/index.html"]
