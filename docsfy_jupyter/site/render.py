@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +79,20 @@ def _read(job: SiteJob) -> dict[str, _Text]:
         source = path.read_text(encoding="utf-8", errors="replace").replace("\x00", "")
         page = parse(source)
         if not any(heading.level == 1 for heading in page.headings):
-            source = f"# {_escaped(planned.title or planned.slug)}\n\n{source}"
-            page = parse(source)
+            title = f"# {_escaped(planned.title or planned.slug)}\n\n"
+            source, page = title + source, _titled(title, source, page)
         texts[planned.slug] = _Text(planned, source, page)
     return texts
+
+
+def _titled(title: str, source: str, page: Page) -> Page:
+    """Put a title before a parsed page, without parsing the whole again unless their anchors collide."""
+    head = parse(title)
+    if head.anchors & page.anchors:
+        return parse(title + source)
+    return replace(
+        page, tokens=head.tokens + page.tokens, headings=head.headings + page.headings, anchors=head.anchors | page.anchors
+    )
 
 
 def _escaped(title: str) -> str:
