@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter import __version__, errors
+from docsfy_jupyter.cli.doctor import examine
 from docsfy_jupyter.cli.output import Watcher, check_output, unpack_site
 from docsfy_jupyter.cli.session import open_client
 from docsfy_jupyter.client.client import DocsfyClient
@@ -82,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=_list)
     runs = commands.add_parser("runs", parents=[shared], help="list the latest runs")
     runs.set_defaults(command=_runs)
+    doctor = commands.add_parser("doctor", parents=[shared], help="check what a set-up needs")
+    doctor.set_defaults(command=_doctor)
     verbs: dict[str, tuple[str, Command]] = {
         "status": ("show one variant", _status),
         "abort": ("abort its run", _abort),
@@ -192,6 +195,15 @@ def _download(client: DocsfyClient, options: argparse.Namespace) -> int:
     path = client.download(_found(client, options), options.target or f"{options.name}.tar.gz")
     print(json.dumps({"path": str(path)}) if options.json else f"Saved {path}")
     return 0
+
+
+def _doctor(client: DocsfyClient, options: argparse.Namespace) -> int:
+    findings = list(examine(client))
+    if options.json:
+        print(json.dumps({"findings": [vars(finding) for finding in findings]}))
+    for finding in [] if options.json else findings:
+        print(f"{finding.state:<5} {finding.topic}: {finding.text}")
+    return 1 if any(finding.state == "fail" for finding in findings) else 0
 
 
 def _render(client: DocsfyClient, options: argparse.Namespace) -> int:

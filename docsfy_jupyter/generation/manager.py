@@ -321,6 +321,7 @@ class Manager:
             run.work.cancel()
         await asyncio.wait({run.work})
         await asyncio.to_thread(shutil.rmtree, job.scratch, ignore_errors=True)
+        self._processes.forget_folder(job.scratch)
         try:
             await self._end(run, job)
         except Exception:  # noqa: BLE001  logged; the supervisor must clear the run whatever happened
@@ -332,6 +333,7 @@ class Manager:
 
     async def _work(self, run: Run, job: RunJob) -> RunResult:
         async with self._slots.slot(run.moved):
+            self._processes.watch_folder(job.scratch)
             await asyncio.to_thread(job.scratch.mkdir, parents=True, exist_ok=True)
             return await Pipeline(job, run).run()
 

@@ -121,7 +121,7 @@ def _connect(folder: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
         reason = str(error).splitlines()[0]
     if wal.exists():
         aside = _move_aside(wal)
-        notices.append(f"The log of the database could not be replayed ({reason}); its changes are lost. It was moved to {aside}.")
+        notices.append(f"The log of the database could not be replayed ({reason}); its changes are lost. It is now {aside}.")
         try:
             return _open(path), notices
         except duckdb.Error as error:

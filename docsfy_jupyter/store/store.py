@@ -198,8 +198,8 @@ class Store:
         def work(connection: Connection) -> None:
             for page in pages:
                 values: list[Any] = [page.generation_id, page.slug, safe_text(page.title), page.provider, page.model]
-                values += [page.commit_sha, json.dumps(list(page.sources)), page.prompt_hash, page.generator_version, page.cache_key]
-                values += [page.seconds, page.outcome, safe_text(page.failure) if page.failure else None, page.at]
+                values += [page.commit_sha, json.dumps(list(page.sources)), page.prompt_hash, page.generator_version]
+                values += [page.cache_key, page.seconds, page.outcome, safe_text(page.failure) if page.failure else None, page.at]
                 connection.execute(f"INSERT INTO pages VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
 
         await self._database.write(work)
