@@ -237,9 +237,8 @@ def _resolve(collection: griffe.ModulesCollection, lines: griffe.LinesCollection
 
 def _imports(module: PyModule, names: set[str]) -> Iterable[str]:
     """Return the modules of this repository that a module imports."""
-    assert module.tree is not None
     base = module.name if module.package else module.name.rpartition(".")[0]
-    for node in ast.walk(module.tree):
+    for node in ast.walk(module.tree) if module.tree is not None else ():
         if isinstance(node, ast.Import):
             wanted = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -249,10 +248,15 @@ def _imports(module: PyModule, names: set[str]) -> Iterable[str]:
         else:
             continue
         for name in wanted:
-            while name and name not in names:
-                name = name.rpartition(".")[0]
-            if name:
-                yield name
+            known = next((n for n in _outward(name) if n in names), None)
+            if known:
+                yield known
+
+
+def _outward(name: str) -> Iterable[str]:
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
 
 
 def public_members(owner: griffe.Object) -> list[griffe.Object | griffe.Alias]:

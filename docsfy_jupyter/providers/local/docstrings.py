@@ -147,10 +147,23 @@ def prose(text: str) -> str:
             lead = line.rstrip().removesuffix("::").rstrip()
             out += [_inline(lead + ":") if lead.strip() else "", "", *fence(body, "").splitlines(), ""]
             at = stop
+        elif _defines(lines, at):
+            body, stop = _indented(lines, at + 1, len(line) - len(line.lstrip()))
+            out += ["- " + _inline(line.strip()), *(f"  {part}".rstrip() for part in prose(body).splitlines())]
+            at = stop
         else:
             out.append(_inline(line))
             at += 1
     return re.sub(r"\n{3,}", "\n\n", "\n".join(out)).strip()
+
+
+def _defines(lines: list[str], at: int) -> bool:
+    """Say whether a line is the term of a definition list."""
+    line = lines[at]
+    if not line.strip() or len(line) > 70 or re.match(r"\s*([-*+|>]|\d+[.)])", line) or at + 1 >= len(lines):
+        return False
+    alone = at == 0 or not lines[at - 1].strip()
+    return alone and bool(lines[at + 1].strip()) and _opens_block(lines, at)
 
 
 def _opens_block(lines: list[str], at: int) -> bool:
@@ -188,6 +201,7 @@ def _inline(line: str) -> str:
     line = _ROLE.sub(role, line)
     line = re.sub(r"(?<!`)``([^`]+)``(?!`)", r"`\1`", line)
     line = re.sub(r"`([^`<]+?)\s*<(https?://[^>`\s]+)>`__?", r"[\1](\2)", line)
+    line = re.sub(r"(?<!`)`[.~]([A-Za-z_][\w.]*)`", r"`\1`", line)
     stripped = line.lstrip()
     if stripped.startswith("#"):
         line = line.replace("#", "\\#", 1)

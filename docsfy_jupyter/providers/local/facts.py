@@ -15,6 +15,8 @@ _TRAITS = {
     "Any", "Type", "Union", "TypeFromClasses", "CUnicode", "CInt", "CBool", "Bytes",
 }  # fmt: skip
 
+_READS = {"os.getenv", "getenv", "os.environ.get", "environ.get", "os.environ.setdefault", "os.environ.pop"}
+
 
 @dataclass(frozen=True)
 class Option:
@@ -70,9 +72,8 @@ def environment(module: PyModule) -> list[Option]:
 def _environment_read(node: ast.AST) -> tuple[str, str]:
     if isinstance(node, ast.Subscript) and _dotted(node.value) in {"os.environ", "environ"}:
         return (str(node.slice.value), "") if isinstance(node.slice, ast.Constant) else ("", "")
-    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-        if _called(node) in {"os.getenv", "getenv", "os.environ.get", "environ.get", "os.environ.setdefault", "os.environ.pop"}:
-            return str(node.args[0].value), _shown(node.args[1]) if len(node.args) > 1 else ""
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant) and _called(node) in _READS:
+        return str(node.args[0].value), _shown(node.args[1]) if len(node.args) > 1 else ""
     return "", ""
 
 

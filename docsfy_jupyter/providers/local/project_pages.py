@@ -81,7 +81,8 @@ def rst(text: str) -> str:
 def overview(analysis: Analysis, packaging: Packaging, pages: Mapping[str, str]) -> Draft:
     """README, languages and layout."""
     readme = top_file(analysis, "readme")
-    parts, files = [], []
+    parts: list[str] = []
+    files: list[str] = []
     if readme:
         text, files = document(analysis, readme, pages)
         parts.append(text)
@@ -207,7 +208,7 @@ def _workflow(analysis: Analysis, path: str) -> str:
 
 
 def architecture(analysis: Analysis) -> Draft | None:
-    """The import graph, folded until it can be read."""
+    """Draw the import graph, folded until it can be read."""
     names = [m.name for m in analysis.api if m.tree is not None]
     if len(names) < 2:
         return None
@@ -255,8 +256,7 @@ def other_languages(analysis: Analysis) -> Draft | None:
             found = _EXPORT.findall(analysis.checkout.text(path) or "")
             if found:
                 parts.append(
-                    f"### {code(path)}\n\n"
-                    + "\n".join(f"- {code(n)} ({k})" for k, n in dict((n, (k, n)) for k, n in found).values())
+                    f"### {code(path)}\n\n" + "\n".join(f"- {code(n)} ({k})" for k, n in {n: (k, n) for k, n in found}.values())
                 )
     parts = ["## JavaScript and TypeScript exports", *parts[:200]] if parts else []
     scripts = [p for p in analysis.checkout.files if p.endswith((".sh", ".bash"))]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter.errors import ProviderFailed, ProviderUnavailable
@@ -17,6 +18,8 @@ from docsfy_jupyter.providers.base import FREE, PageAnswer, PlanAnswer, PlanRequ
 from docsfy_jupyter.providers.local.analysis import digest
 
 _VERSION = "1"
+# Where this package lives: the worker finds it there however it was installed.
+_ROOT = Path(__file__).resolve().parents[3]
 
 
 class LocalSession(ProviderSession):
@@ -60,7 +63,7 @@ class LocalSession(ProviderSession):
                 context = self._context
                 argv = [sys.executable, "-m", "docsfy_jupyter.providers.local.worker"]
                 # -P keeps the working folder off the import path: nothing of the clone may be imported.
-                env = child_environment({"PYTHONHASHSEED": "0", "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"})
+                env = child_environment({"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"})
                 worker = await self._stack.enter_async_context(context.processes.open_worker(argv, env=env, cwd=None))
                 job = {
                     "checkout": str(context.checkout), "project_name": context.project_name, "repo_url": context.repo_url,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections.abc import Sequence
 
 import griffe
 
@@ -13,6 +14,7 @@ from docsfy_jupyter.providers.local.docstrings import code, fence, render, summa
 from docsfy_jupyter.providers.local.files import SECRET_WORD, source_url
 
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
+_MENTION = re.compile(r"(?<![\[`\w])`([A-Za-z_][\w.]*)(?:\(\))?`(?![`\]])")
 _LONG = 160
 
 
@@ -37,7 +39,7 @@ class ModulePage:
         parts = [f"# {code(self.module.name)}", self._where()]
         if self.module.error:
             parts.append(
-                f"> [!WARNING]\n> This file could not be read as Python ({self.module.error}), so its contents are not listed here."
+                f"> [!WARNING]\n> This file could not be read as Python ({self.module.error}); its contents are not listed here."
             )
         node = self.module.griffe
         if node is None:
@@ -55,7 +57,7 @@ class ModulePage:
         others = [m for m in own if m.kind.value not in {"class", "function", "attribute"}]
         parts += [self._member(m, 3) for m in others if isinstance(m, griffe.Object)]
         parts += [self._again(again), self._imports()]
-        return "\n\n".join(part for part in parts if part)
+        return self._cross_link("\n\n".join(part for part in parts if part))
 
     def link(self, text: str) -> str:
         """Write a type or name as code, linked when all of it is one documented symbol."""
@@ -69,7 +71,7 @@ class ModulePage:
 
     def _target(self, name: str) -> str:
         """Return the address of a documented symbol, as this module would resolve its name."""
-        found = self.analysis.symbols.get(name)
+        found = self.analysis.symbols.get(name) or self.analysis.symbols.get(f"{self.module.name}.{name}")
         if found is None and self.module.griffe is not None and not hasattr(builtins, name):
             try:
                 path = self.module.griffe.resolve(name)
@@ -84,10 +86,28 @@ class ModulePage:
 
     def _final(self, path: str) -> str:
         try:
-            assert self.module.griffe is not None
-            return str(self.module.griffe.modules_collection[path].canonical_path)
+            return str(self.module.griffe.modules_collection[path].canonical_path) if self.module.griffe else path
         except Exception:  # noqa: BLE001
             return path
+
+    def _cross_link(self, text: str) -> str:
+        """Link the first mention of each documented symbol in prose; headings, tables and code stay."""
+        seen: set[str] = set()
+
+        def linked(match: re.Match[str]) -> str:
+            target = "" if match.group(1) in seen else self._target(match.group(1))
+            seen.add(match.group(1))
+            return f"[{match.group(0)}]({target})" if target else match.group(0)
+
+        lines = text.split("\n")
+        fenced = ""
+        for at, line in enumerate(lines):
+            mark = re.match(r"[\s>]*(`{3,}|~{3,})", line)
+            if mark and (not fenced or mark.group(1).startswith(fenced)):
+                fenced = "" if fenced else mark.group(1)
+            elif not fenced and not mark and not line.startswith(("#", "|")):
+                lines[at] = _MENTION.sub(linked, line)
+        return "\n".join(lines)
 
     def _place(self, line: int | None, end: int | None, text: str) -> str:
         url = source_url(self.analysis.repo_url, self.analysis.commit, self.module.path, line, end)
@@ -104,7 +124,7 @@ class ModulePage:
         # Only names: a summary of another file would make this page depend on that file's text.
         return "## Modules in this package\n\n" + "\n".join(f"- [{code(m.name)}]({m.slug}.md)" for m in inside)
 
-    def _contents(self, own: list[griffe.Object | griffe.Alias]) -> str:
+    def _contents(self, own: Sequence[griffe.Object | griffe.Alias]) -> str:
         if len(own) < 3:
             return ""
         rows = [(f"[{code(m.name)}](#{m.path})", m.kind.value, summary(m.docstring)) for m in own]

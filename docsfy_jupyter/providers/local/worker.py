@@ -28,8 +28,8 @@ class _Answers:
             return {"error": "the first request must open a checkout"}
         if "page" in request:
             planned = Plan.model_validate(request["plan"]) if request.get("plan") else Plan()
-            markdown, files = write_page(self._analysis, planned, request["page"])
-            return {"markdown": markdown, "files": list(files)}
+            markdown, images = write_page(self._analysis, planned, request["page"])
+            return {"markdown": markdown, "files": list(images)}
         return {"plan": plan(self._analysis).model_dump()}
 
 
