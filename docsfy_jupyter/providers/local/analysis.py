@@ -267,9 +267,19 @@ def public_members(owner: griffe.Object) -> list[griffe.Object | griffe.Alias]:
 
 def _public(member: griffe.Object | griffe.Alias) -> bool:
     try:
+        if isinstance(member, griffe.Alias) and _package_export(member):
+            return True
         return bool(member.is_public) or (member.name == "__init__" and member.is_function and bool(member.docstring))
     except Exception:  # noqa: BLE001 - an alias that leads nowhere
         return False
+
+
+def _package_export(member: griffe.Alias) -> bool:
+    """Say whether a package without ``__all__`` offers a name of its own modules."""
+    parent = member.parent
+    if not isinstance(parent, griffe.Module) or not parent.is_init_module or parent.exports is not None:
+        return False
+    return not member.name.startswith("_") and member.target_path.startswith(parent.path + ".")
 
 
 def _symbols(analysis: Analysis) -> dict[str, tuple[str, str]]:
