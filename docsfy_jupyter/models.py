@@ -206,7 +206,7 @@ def parse_plan(text: str | None) -> Plan | None:
     return plan if plan.pages() else None
 
 
-_RESERVED_SLUGS = {"index", "search", "llms", "llms-full", "assets", "con", "prn", "aux", "nul"}
+_RESERVED_SLUGS = {"index", "404", "search", "llms", "llms-full", "assets", "con", "prn", "aux", "nul"}
 
 
 def settle_plan(plan: Plan, project_name: str) -> tuple[Plan, list[str]]:

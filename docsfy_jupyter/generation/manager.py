@@ -49,6 +49,7 @@ from docsfy_jupyter.store.store import Store
 _WRITE_PAUSE = 0.1
 _STORE_RETRY = 1.0
 _ABORT_PATIENCE = 5.0
+_OLD_SITES = 60.0  # seconds that a reader may still be in the site before this one
 
 
 @dataclass(frozen=True)
@@ -369,6 +370,7 @@ class Manager:
             await asyncio.to_thread(job.folder.sites.publish, result.site)
             await asyncio.to_thread(job.folder.store_manifest, dict(result.manifest))
             await asyncio.to_thread(job.folder.prune, dict(result.manifest["keys"]))
+            await asyncio.to_thread(job.folder.sites.remove_old, _OLD_SITES)
             changes |= {"last_generated": now, "last_commit_sha": result.commit, "site": True}
         return changes | {"current_stage": result.stage, "page_count": len(result.plan.pages())}
 
@@ -464,6 +466,7 @@ class Manager:
             raise Conflict(f"{key.address} has no page cache of a finished run; generate it first.")
         site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
         await asyncio.to_thread(folder.sites.publish, site)
+        await asyncio.to_thread(folder.sites.remove_old, _OLD_SITES)
         await store.save_row(key, {"site": True})
         self.feed.put(self.find(key).changed(site=True))
         return self.find(key)
