@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo lab test lint bench clean browser
+.PHONY: demo lab test lint clean browser
 
 $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	$(PYTHON) -m venv $(VENV)
@@ -30,13 +30,9 @@ test: $(VENV)/installed-test browser lint  ## everything that must hold
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-test
-	$(BIN)/ruff check docsfy_jupyter tests benchmarks
+	$(BIN)/ruff check docsfy_jupyter tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-bench: $(VENV)/installed-test  ## performance targets, as ratios measured in one run
-	$(BIN)/pip install --quiet --disable-pip-version-check pdoc
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
