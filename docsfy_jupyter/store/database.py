@@ -20,6 +20,9 @@ from docsfy_jupyter.store.migrations import STEPS, VERSION
 
 T = TypeVar("T")
 FILE = "docsfy.duckdb"
+STORAGE_VERSION = 68  # what ``storage_compatibility_version`` v1.5.0 writes into the header of a file
+_MAGIC = b"DUCK"
+_DAMAGE = ("corrupt", "checksum", "not a valid duckdb", "replaying wal", "could not read", "end of file")
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "threads": 2,
     "memory_limit": "512MB",
@@ -48,10 +51,17 @@ class Database:
 
     async def write(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Run work in the writer thread as one transaction, rolled back on any exception."""
+        self._must_be_open()
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._transaction, work)
+
+    async def alone(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Run work in the writer thread outside a transaction, for statements that cannot be in one (``ATTACH``)."""
+        self._must_be_open()
+        return await asyncio.get_running_loop().run_in_executor(self._writer, work, self._connection)
 
     async def read(self, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query."""
+        self._must_be_open()
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, statement, list(values))
 
     async def close(self) -> None:
@@ -59,7 +69,9 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._shut)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._reader, self._reading.close)  # after the reads that were asked for before
+        await loop.run_in_executor(self._writer, self._shut)
         self._writer.shutdown(wait=False)
         self._reader.shutdown(wait=False)
 
@@ -82,9 +94,12 @@ class Database:
         try:
             self._connection.execute("CHECKPOINT").fetchall()
         finally:
-            self._reading.close()
             self._connection.close()
             os.close(self._lock)
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("The database is closed: the server is stopping.")
 
 
 def open_database(folder: Path) -> Database:
@@ -102,6 +117,9 @@ def open_database(folder: Path) -> Database:
         connection, notices = _connect(folder)
         try:
             _migrate(connection, folder / FILE)
+        except duckdb.Error as error:
+            connection.close()
+            raise StoreUnavailable(f"{folder / FILE} cannot be used: {str(error).splitlines()[0]}") from None
         except BaseException:
             connection.close()
             raise
@@ -114,6 +132,10 @@ def open_database(folder: Path) -> Database:
 def _connect(folder: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
     path, wal = folder / FILE, folder / f"{FILE}.wal"
     notices: list[str] = []
+    if _no_log(wal):
+        # DuckDB takes such a file for one that was torn, and drops it without a word.
+        aside = _move_aside(wal)
+        notices.append(f"The log of the database was damaged; the changes in it are lost. It is now {aside}.")
     try:
         return _open(path), notices
     except duckdb.Error as error:
@@ -143,13 +165,35 @@ def _refuse_what_is_not_damage(error: duckdb.Error, path: Path) -> None:
         raise cannot_lock(path.parent, text.splitlines()[0]) from None
     if "Could not set lock" in text or "Conflicting lock" in text:
         raise held_by(holder.group(1) if holder else "unknown", path.parent) from None
-    if re.search(r"version", text, re.I) and re.search(r"(newer|version number|storage version)", text, re.I):
+    written = _storage_version(path)
+    if (written or 0) > STORAGE_VERSION or "version number" in text.lower():
         raise StoreUnavailable(
-            f"{path} was written by another version of DuckDB than {duckdb.__version__}: {text.splitlines()[0]} "
-            "Install that version, or move the file away; it was not changed."
+            f"{path} has DuckDB storage version {written}; the installed DuckDB {duckdb.__version__} is used with storage "
+            f"version {STORAGE_VERSION}. Install the DuckDB that wrote it, or move the file away; it was not changed."
         ) from None
-    if isinstance(error, duckdb.IOException) and ("Permission denied" in text or "No space left" in text):
+    damaged = any(words in text.lower() for words in _DAMAGE)
+    if isinstance(error, duckdb.OutOfMemoryException) or (isinstance(error, duckdb.IOException) and not damaged):
         raise StoreUnavailable(f"{path} cannot be opened: {text.splitlines()[0]}") from None
+
+
+def _storage_version(path: Path) -> int | None:
+    """Read the header of a file that nobody here has open: reading an open one would drop DuckDB's lock."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+    except OSError:
+        return None
+    return int.from_bytes(head[12:20], "little") if head[8:12] == _MAGIC else None
+
+
+def _no_log(wal: Path) -> bool:
+    """Whether a log does not begin as DuckDB's logs do: the first field, number 100, says which entry follows."""
+    try:
+        with wal.open("rb") as file:
+            head = file.read(2)
+    except OSError:
+        return False
+    return len(head) == 2 and head != b"\x64\x00"
 
 
 def _move_aside(path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import socket
 from pathlib import Path
 
 from docsfy_jupyter.errors import StoreUnavailable
@@ -45,11 +46,12 @@ def take_lock(folder: Path) -> int:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        holder = os.pread(handle, 100, 0).decode("ascii", "replace").strip() or "unknown"
+        lines = os.pread(handle, 500, 0).decode("utf-8", "replace").splitlines()
+        holder = lines[0] if lines and lines[0] else "unknown"
         os.close(handle)
         if error.errno in _CANNOT_LOCK:
             raise cannot_lock(folder, error.strerror or str(error)) from None
         raise held_by(holder, folder) from None
     os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    os.pwrite(handle, f"{os.getpid()}\n{socket.gethostname()}\n".encode(), 0)
     return handle

@@ -74,6 +74,25 @@ class PageRecord:
 
 
 @dataclass(frozen=True)
+class CallRecord:
+    """One call of a provider; ``cost_usd`` None is unknown, ``basis`` says how a cost is known, ``slug`` None is no page."""
+
+    generation_id: str
+    slug: str | None
+    purpose: str
+    provider: str
+    model: str
+    tokens_in: int | None
+    tokens_out: int | None
+    tokens_cached: int | None
+    cost_usd: float | None
+    basis: str | None
+    seconds: float
+    outcome: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class ProgressUpdate:
     """Changed fields of the row of a run in progress."""
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +17,9 @@ from typing import Any
 import duckdb
 
 from docsfy_jupyter.errors import BadRequest
-from docsfy_jupyter.models import Status, Variant, VariantKey, iso, safe_text, utc_now
+from docsfy_jupyter.models import Status, Variant, VariantKey, iso, money, safe_text, utc_now
 from docsfy_jupyter.store.database import Database, as_time, open_database
-from docsfy_jupyter.store.records import Event, PageRecord, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
 
 _KEY = "name = ? AND branch = ? AND ai_provider = ? AND ai_model = ? AND owner = ?"
 _TEXTS = (
@@ -44,6 +46,7 @@ _RUN_FILTERS = {
     "outcome": "outcome = ?",
     "since": "started_at >= ?",
 }
+_TABLES = ("projects", "runs", "events", "pages", "ai_calls")
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -129,7 +132,7 @@ class Store:
             for update in updates:
                 row = _generating(connection, update.key, update.generation_id)
                 if row is not None:
-                    _put(connection, row.changed(**update.changes))
+                    _update(connection, row.changed(**update.changes))
 
         await self._database.write(work)
 
@@ -147,9 +150,9 @@ class Store:
             if row is None:
                 return False
             _put(connection, row.changed(**changes))
-            values: list[Any] = [end.ended_by, end.ended_at, end.outcome, end.failed_stage, end.error_message, end.commit_sha]
-            values += [end.page_count, end.total_pages, end.pages_fresh, end.pages_cached, end.cost_usd]
-            values += [json.dumps(dict(end.stage_times)), generation_id]
+            values: list[Any] = [end.ended_by, end.ended_at, end.outcome, end.failed_stage, _clean(end.error_message)]
+            values += [end.commit_sha, end.page_count, end.total_pages, end.pages_fresh, end.pages_cached, money(end.cost_usd)]
+            values += [_json(dict(end.stage_times)), generation_id]
             sql = (
                 "UPDATE runs SET ended_by = ?, ended_at = ?, outcome = ?, failed_stage = ?, error_message = ?, commit_sha = ?, "
                 "page_count = ?, total_pages = ?, pages_fresh = ?, pages_cached = ?, cost_usd = ?, stage_times = ? "
@@ -198,11 +201,65 @@ class Store:
         def work(connection: Connection) -> None:
             for page in pages:
                 values: list[Any] = [page.generation_id, page.slug, safe_text(page.title), page.provider, page.model]
-                values += [page.commit_sha, json.dumps(list(page.sources)), page.prompt_hash, page.generator_version]
+                values += [page.commit_sha, _json(list(page.sources)), page.prompt_hash, page.generator_version]
                 values += [page.cache_key, page.seconds, page.outcome, safe_text(page.failure) if page.failure else None, page.at]
                 connection.execute(f"INSERT INTO pages VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
 
         await self._database.write(work)
+
+    async def add_calls(self, calls: Sequence[CallRecord]) -> None:
+        """Append calls of providers."""
+        if not calls:
+            return
+
+        def work(connection: Connection) -> None:
+            for call in calls:
+                values: list[Any] = [call.generation_id, call.slug, call.purpose, call.provider, call.model, call.tokens_in]
+                values += [call.tokens_out, call.tokens_cached, money(call.cost_usd), call.basis, _clean(call.seconds)]
+                values += [call.outcome, call.at]
+                connection.execute(f"INSERT INTO ai_calls VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
+
+        await self._database.write(work)
+
+    async def list_pages(self, generation_id: str) -> list[dict[str, Any]]:
+        """Return the page records of a run, oldest first, JSON-able."""
+        sql = "SELECT * FROM pages WHERE generation_id = ? ORDER BY occurred_at, slug"
+        return [_jsonable(row, "sources") for row in await self._database.read(sql, [generation_id])]
+
+    async def run_costs(self, key: VariantKey) -> float | None:
+        """Return what all runs of a variant cost, deleted ones too; None when no cost is known."""
+        sql = f"SELECT sum(cost_usd) AS cost FROM runs WHERE {_KEY}"  # noqa: S608
+        return money((await self._database.read(sql, _values(key)))[0]["cost"])
+
+    async def export_parquet(self, table: str, target: Path) -> None:
+        """Write a table as a Parquet file, whole or not at all.
+
+        Raises
+        ------
+        BadRequest
+            No such table.
+        """
+        if table not in _TABLES:
+            raise BadRequest(f"No table {table[:40]!r}; there are {', '.join(_TABLES)}.")
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+        await self._database.read(f"COPY {table} TO {_quoted(part)} (FORMAT parquet)")
+        await asyncio.to_thread(os.replace, part, target)
+
+    async def snapshot(self, target: Path) -> None:
+        """Write a copy of the whole database that other processes may open, whole or not at all."""
+        part = target.with_name(f"{target.name}.{os.getpid()}.part")
+
+        def work(connection: Connection) -> None:
+            part.unlink(missing_ok=True)
+            source = connection.execute("SELECT current_database()").fetchall()[0][0]
+            connection.execute(f"ATTACH {_quoted(part)} AS snapshot").fetchall()
+            try:
+                connection.execute(f'COPY FROM DATABASE "{source}" TO snapshot').fetchall()
+            finally:
+                connection.execute("DETACH snapshot").fetchall()
+            os.replace(part, target)
+
+        await self._database.alone(work)
 
     async def list_events(self, generation_id: str, after: int, limit: int) -> list[dict[str, Any]]:
         """Return the events of a run after a sequence number, oldest first, JSON-able."""
@@ -253,22 +310,51 @@ def _generating(connection: Connection, key: VariantKey, generation_id: str) -> 
 
 def _put(connection: Connection, row: Variant) -> None:
     """Write a row whole: an update where it exists, else an insert."""
-    data = row.to_json()
-    values = [None if data[name] is None else safe_text(str(data[name])) for name in _TEXTS]
-    times: list[datetime | None] = [as_time(data[name]) for name in _TIMES]
-    record = [*values, *times, row.page_count, row.total_cost_usd, json.dumps(data, allow_nan=False)]
-    if _get(connection, row.key) is None:
-        sql = f"INSERT INTO projects ({', '.join(_COLUMNS)}) VALUES ({_marks(record)})"  # noqa: S608
-        connection.execute(sql, record).fetchall()
+    if _get(connection, row.key) is not None:
+        _update(connection, row)
         return
+    record = _record(row)
+    sql = f"INSERT INTO projects ({', '.join(_COLUMNS)}) VALUES ({_marks(record)})"  # noqa: S608
+    connection.execute(sql, record).fetchall()
+
+
+def _update(connection: Connection, row: Variant) -> None:
     changes = ", ".join(f"{name} = ?" for name in _COLUMNS[5:])
-    connection.execute(f"UPDATE projects SET {changes} WHERE {_KEY}", [*record[5:], *_values(row.key)]).fetchall()  # noqa: S608
+    values = [*_record(row)[5:], *_values(row.key)]
+    connection.execute(f"UPDATE projects SET {changes} WHERE {_KEY}", values).fetchall()  # noqa: S608
+
+
+def _record(row: Variant) -> list[Any]:
+    data: dict[str, Any] = _clean(row.to_json())
+    times: list[datetime | None] = [as_time(data[name]) for name in _TIMES]
+    return [*[data[name] for name in _TEXTS], *times, data["page_count"], data["total_cost_usd"], _json(data)]
+
+
+def _clean(value: Any) -> Any:
+    """Make a value storable at any depth: no lone surrogates, no NUL, no NaN (which is unknown: None)."""
+    if isinstance(value, str):
+        return safe_text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {safe_text(str(name)): _clean(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(part) for part in value]
+    return value
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_clean(value), default=lambda other: safe_text(str(other)), allow_nan=False)
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _events(connection: Connection, events: Sequence[Event]) -> None:
     sql = "INSERT INTO events (generation_id, occurred_at, kind, text, user_name, details) VALUES (?, ?, ?, ?, ?, ?)"
     for event in events:
-        details = json.dumps(dict(event.details), default=str)
+        details = _json(dict(event.details))
         values = [event.generation_id, event.at, event.kind, safe_text(event.text), event.user_name, details]
         connection.execute(sql, values).fetchall()
 
