@@ -178,3 +178,8 @@ def _await_health(server: Server) -> None:
             pass
         time.sleep(0.1)
     raise AssertionError(server.log.read_text()[-4000:])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put browser tests last: Playwright's sync interface keeps an event loop running in this thread until the session ends."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
