@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from docsfy_jupyter.generation.process import Processes
 
 FAKE = Path(__file__).parent / "fake_provider.py"
 
@@ -53,6 +55,15 @@ def make_demo_repo(parent: Path) -> Path:
         },
     )
     return folder
+
+
+@pytest.fixture
+async def processes() -> AsyncIterator[Processes]:
+    """The owner of child processes, ended with the test."""
+    owner = Processes()
+    await owner.start()
+    yield owner
+    await owner.aclose()
 
 
 @pytest.fixture

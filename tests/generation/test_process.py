@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,14 +18,6 @@ from docsfy_jupyter.generation.process import Processes, child_environment
 
 ENV = child_environment()
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-async def processes() -> AsyncIterator[Processes]:
-    owner = Processes()
-    await owner.start()
-    yield owner
-    await owner.aclose()
 
 
 async def until(condition: Callable[[], bool], limit: float = 10.0) -> None:

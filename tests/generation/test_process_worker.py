@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
 
 import psutil
 import pytest
@@ -28,14 +27,6 @@ for line in sys.stdin:
     threading.Thread(target=answer, args=(json.loads(line),), daemon=True).start()
 """
 ARGV = [sys.executable, "-c", CODE]
-
-
-@pytest.fixture
-async def processes() -> AsyncIterator[Processes]:
-    owner = Processes()
-    await owner.start()
-    yield owner
-    await owner.aclose()
 
 
 async def test_concurrent_requests_get_their_own_answers(processes: Processes) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,6 @@ from docsfy_jupyter.sources.remote import default_branch, remote_head
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source
 
 POLICY = SourcePolicy()
-
-
-@pytest.fixture
-async def processes() -> AsyncIterator[Processes]:
-    owner = Processes()
-    await owner.start()
-    yield owner
-    await owner.aclose()
 
 
 def run_git(folder: Path, *args: str) -> str:

@@ -100,14 +100,6 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-async def processes() -> AsyncIterator[Processes]:
-    owner = Processes()
-    await owner.start()
-    yield owner
-    await owner.aclose()
-
-
-@pytest.fixture
 async def stuck() -> AsyncIterator[str]:
     """The address of a server that accepts, promises much, and sends a byte per second."""
 
