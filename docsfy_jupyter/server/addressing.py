@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes
 
 from docsfy_jupyter.errors import Ambiguous, BadRequest, NotFound
@@ -121,6 +122,11 @@ def matching(feed: ChangeFeed, address: Address) -> list[Variant]:
     ]
 
 
+def near_misses(feed: ChangeFeed, wanted: str) -> list[str]:
+    """Return up to three addresses that somebody who asked for `wanted` may have meant, the likeliest first."""
+    return get_close_matches(wanted, sorted({row.address for row in feed.rows()}), n=3, cutoff=0.6)
+
+
 def resolve(feed: ChangeFeed, address: Address, user: str) -> Variant:
     """Return the one row that an address means.
 
@@ -138,7 +144,8 @@ def resolve(feed: ChangeFeed, address: Address, user: str) -> Variant:
         rows = [row for row in rows if row.is_default_branch] or rows
     if not rows:
         ref = f"/{address.branch}" if address.branch else ""
-        raise NotFound(f"There is no variant {address.name}{ref}/{address.provider}/{address.model}.")
+        wanted = f"{address.name}{ref}/{address.provider}/{address.model}"
+        raise NotFound(f"There is no variant {wanted}.", candidates=near_misses(feed, wanted))
     if len(rows) > 1:
         names = sorted(row.address for row in rows)
         raise Ambiguous(f"Several variants fit; name the branch: {', '.join(names)}.", candidates=names)

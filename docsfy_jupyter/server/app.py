@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import hashlib
 import os
+import platform
 import secrets
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,17 @@ from docsfy_jupyter.generation.manager import Manager, Settings
 from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.server import handlers, site_handlers
-from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, UnknownHandler
+from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING, UnknownHandler
 from docsfy_jupyter.sources.rules import SourcePolicy
 
 URL_VARIABLE = "DOCSFY_JUPYTER_URL"
 _ACTIVITY_PERIOD = 2000  # milliseconds
 TOKEN_VARIABLE = "DOCSFY_JUPYTER_TOKEN"  # noqa: S105  the name of a variable, not a secret
+
+
+def _server_id(data_dir: Path) -> str:
+    """Return a name for this installation that says nothing of it and stays the same over restarts."""
+    return hashlib.sha256(f"{platform.node()}\n{data_dir.absolute()}".encode()).hexdigest()[:16]
 
 
 class DocsfyApp(ExtensionApp):
@@ -102,6 +109,7 @@ class DocsfyApp(ExtensionApp):
         self.settings.update(
             {
                 SECRET_SETTING: secrets.token_urlsafe(32),
+                SERVER_ID_SETTING: _server_id(options.data_dir),
                 "docsfy_owner": hub_user or getpass.getuser(),
                 "docsfy_hub": bool(hub_user),
             }

@@ -20,6 +20,8 @@ from docsfy_jupyter.server.addressing import Address
 RESOURCE = "docsfy"
 SECRET_SETTING = "docsfy_secret"  # noqa: S105  the name of a setting, not a secret
 MANAGER_SETTING = "docsfy_manager"
+SERVER_ID_SETTING = "docsfy_server_id"
+SERVER_ID_HEADER = "Docsfy-Server"  # tells a panel in a browser whether its kernel speaks of this very server
 
 STATUS_OF: tuple[tuple[type[errors.DocsfyError], int], ...] = (
     (errors.BadRequest, 400),
@@ -71,6 +73,7 @@ class DocsfyHandler(APIHandler):
         allowed = self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)
         if not (await allowed if hasattr(allowed, "__await__") else allowed):
             raise web.HTTPError(403, f"This user may not {action} docsfy.")
+        self.set_header(SERVER_ID_HEADER, self.settings.get(SERVER_ID_SETTING, ""))
 
     def _bears_secret(self) -> bool:
         kind, _, given = self.request.headers.get("Authorization", "").partition(" ")

@@ -14,7 +14,7 @@ from tornado import iostream
 
 from docsfy_jupyter.errors import BadRequest, Conflict, NoSite, NotFound
 from docsfy_jupyter.models import Status, Variant, validate_body
-from docsfy_jupyter.progress import describe
+from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, Target, decode_segment, matching, parse_target, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.site.archive import write_archive
@@ -102,7 +102,7 @@ class VariantVerbs(DocsfyHandler):
         if view not in ("", "progress"):
             raise BadRequest(f"view={view[:40]!r} is not known; there is view=progress.")
         if view == "progress":
-            self.reply_tagged({**row.to_json(slim=True), **describe(row).to_json()})
+            self.reply_tagged(screen(row))
         else:
             self.reply_tagged(row.to_json())
 

@@ -1,0 +1,152 @@
+"""Pure: a variant → everything that a panel or a page draws of it, and its text forms.
+
+The server's ``?view=progress`` and the kernel's panel both answer `screen`, so that a browser shows the same words
+whichever of them it asked.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from docsfy_jupyter.models import Stage, Status, Variant
+from docsfy_jupyter.progress import LogEntry, describe, pages_text, text_line
+
+MAX_LOG = 200  # lines that a screen gets; a plan of 1,000 pages must not make every update a megabyte
+
+_STAGES = {
+    Stage.CLONING: "Cloning repository",
+    Stage.PLANNING: "Planning documentation structure",
+    Stage.INCREMENTAL_PLANNING: "Planning incremental update",
+    Stage.GENERATING_PAGES: "Generating pages",
+    Stage.RENDERING: "Rendering HTML site",
+}
+_COMMIT_PATHS = {"github.com": "/commit/", "gitlab.com": "/-/commit/", "codeberg.org": "/commit/", "bitbucket.org": "/commits/"}
+
+
+def screen(variant: Variant) -> dict[str, Any]:
+    """Return what a client draws: the slim row, the progress, and what a person can do now.
+
+    Parameters
+    ----------
+    variant : Variant
+        As the REST API answers it.
+
+    Returns
+    -------
+    dict
+        JSON-able. Beside the row: ``label``, ``percent``, ``text``, ``log`` (at most 200 lines), ``total`` (pages of the
+        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``source`` (the body field that generates it
+        again) and ``commit_url`` (or None).
+    """
+    progress = describe(variant).to_json()
+    progress["log"] = bounded_log(progress["log"])
+    plan = variant.plan()
+    total = len(plan.pages()) if plan else 0
+    return {
+        **variant.to_json(slim=True),
+        **progress,
+        "total": total,
+        "stage_text": stage_text(variant),
+        "actions": [{"id": name, "label": label} for name, label in actions(variant, total)],
+        "source": {"repo_url" if _is_url(variant.repo_url) else "repo_path": variant.repo_url},
+        "commit_url": commit_url(variant.repo_url, variant.last_commit_sha),
+    }
+
+
+def stage_text(variant: Variant) -> str:
+    """Say what the run is doing, or where in the queue it is; empty when nothing runs."""
+    if variant.status is Status.READY and variant.current_stage is Stage.UP_TO_DATE:
+        return "Repository unchanged"
+    if variant.status is not Status.GENERATING:
+        return ""
+    if variant.current_stage is Stage.QUEUED:
+        place = f", position {variant.queue_position}" if variant.queue_position else ""
+        return f"Waiting for a free slot{place}"
+    return _STAGES.get(variant.current_stage or Stage.QUEUED, "Starting generation")
+
+
+def actions(variant: Variant, total: int) -> Iterator[tuple[str, str]]:
+    """Yield what a person can do now: (id, label), the most likely first."""
+    if variant.status is Status.GENERATING:
+        yield "abort", "Abort"
+        return
+    missing = total - variant.page_count
+    if variant.status is not Status.READY and variant.page_count > 0 and missing > 0:
+        failed = len(variant.failed_pages)
+        yield "resume", f"Retry {_counted(failed, 'failed page')}" if failed else f"Continue ({_counted(missing, 'page')} left)"
+    if variant.site:
+        yield "open", "View documentation" if variant.status is Status.READY else "View last documentation"
+        yield "download", "Download"
+    yield "regenerate", "Regenerate"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def bounded_log(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep the newest lines of a long log, with one line that says how many went before."""
+    if len(log) <= MAX_LOG:
+        return log
+    hidden = len(log) - MAX_LOG + 1
+    first = LogEntry("done", f"… {hidden} earlier lines")
+    return [{"kind": first.kind, "text": first.text, "at": None}, *log[hidden:]]
+
+
+def commit_url(repo_url: str, sha: str | None) -> str | None:
+    """Return where a commit can be seen, for the hosts whose addresses are known; None elsewhere."""
+    parts = urlsplit(repo_url)
+    path = _COMMIT_PATHS.get(parts.hostname or "")
+    if not sha or not path or parts.scheme != "https" or not re.fullmatch(r"[0-9a-f]{7,64}", sha):
+        return None
+    return f"https://{parts.hostname}{parts.path.rstrip('/').removesuffix('.git')}{path}{sha}"
+
+
+def _is_url(text: str) -> bool:
+    return "://" in text or ("@" in text.split("/", 1)[0] and ":" in text.split("/", 1)[0])
+
+
+def local_time(moment: datetime) -> str:
+    """Write a time for a person, in the local zone: ``2026-11-25 10:42``."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def plain_form(variant: Variant, as_of: datetime) -> str:
+    """Return ``text/plain``: one line; where a run failed its message stands before the time."""
+    line, mark, time = text_line(variant, local_time(as_of)).rpartition(" · ")
+    return f"{line}{mark}{variant.error_message}{mark}{time}" if variant.error_message else f"{line}{mark}{time}"
+
+
+def html_form(variant: Variant, as_of: datetime, panel_id: str = "") -> str:
+    """Return ``text/html`` for exports, previews and notebooks without a kernel: the state and when it was true.
+
+    Parameters
+    ----------
+    variant : Variant
+        The state.
+    as_of : datetime
+        Aware; when it was true.
+    panel_id : str
+        The live panel that takes its place where one is shown.
+
+    Returns
+    -------
+    str
+        No script, no style sheet, no link; every text escaped.
+    """
+    plan = variant.plan()
+    pages = pages_text(variant.page_count, len(plan.pages()) if plan else 0)
+    ref = f"{variant.ai_provider}/{variant.ai_model}"
+    entries = "".join(f"<li>{html.escape(entry.text)}</li>" for entry in describe(variant).log if entry.kind != "pending")
+    message = f"<p><strong>{html.escape(variant.error_message)}</strong></p>" if variant.error_message else ""
+    return (
+        f'<div class="docsfy-still" data-docsfy-panel="{html.escape(panel_id)}">'
+        f"<p><strong>{html.escape(variant.name)}</strong> · {html.escape(ref)} · {variant.status.value} · {pages}</p>{message}"
+        f"<details><summary>Activity log</summary><ol>{entries}</ol></details>"
+        f"<p>as of {local_time(as_of)}</p></div>"
+    )
