@@ -19,7 +19,7 @@ from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default
 from docsfy_jupyter.generation.manager import Manager, Settings
 from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
-from docsfy_jupyter.server import handlers, site_handlers
+from docsfy_jupyter.server import handlers, site_handlers, status_page
 from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING, UnknownHandler
 from docsfy_jupyter.sources.rules import SourcePolicy
 
@@ -130,6 +130,8 @@ class DocsfyApp(ExtensionApp):
                 (r"/docsfy/api/models(?:/refresh)?", handlers.ModelsHandler),
                 (r"/docsfy/api/runs", handlers.RunsHandler),
                 (r"/docsfy/docs/(.+)", site_handlers.SiteHandler),
+                (r"/docsfy/status/(.+)", status_page.StatusPageHandler),
+                (r"/docsfy/assets/([^/]+)", status_page.AssetHandler),
                 (r"/docsfy/(.*)", UnknownHandler),
             ]
         )

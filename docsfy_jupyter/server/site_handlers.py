@@ -94,7 +94,7 @@ class OverviewHandler(DocsfyHandler):
         if row.site:
             links.append(f'<a href="{base}/docs/{path}/">Documentation</a>')
             links.append(f'<a href="{base}/api/projects/{path}/download">Download</a>')
-        links.append(f'<a href="{base}/api/projects/{path}?view=progress">Status</a>')
+        links.append(f'<a href="{base}/status/{path}">Status</a>')
         note = html.escape(row.error_message or "") if row.status in (Status.ERROR, Status.ABORTED) else ""
         return _ROW.format(
             name=html.escape(row.name),
