@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from browsing import seen, site_browser  # noqa: F401 (fixtures)
 
 from docsfy_jupyter.generation.process import Processes
 

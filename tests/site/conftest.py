@@ -1,19 +1,16 @@
-"""The sample site, rendered once, and a browser that looks at it."""
+"""The sample site, rendered once, from disk and under a prefix."""
 
 from __future__ import annotations
 
 import http.server
-import os
-import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from docsfy_jupyter.models import Plan
 from docsfy_jupyter.site.render import RenderReport, SiteJob, render_site
@@ -26,7 +23,6 @@ PREFIX = "/user/a@b/files/demo/site/"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'"
 )
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 
 
 def sample_job(out: Path, folder: Path) -> SiteJob:
@@ -89,44 +85,6 @@ def served(sample: Sample) -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-@pytest.fixture(scope="session")
-def site_browser() -> Iterator[Browser]:
-    """Start Chromium."""
-    program = shutil.which("chromium")
-    if program is None:
-        message = "no chromium on this machine"
-        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, "--disable-sync"])
-        yield browser
-        browser.close()
-
-
-@dataclass
-class Seen:
-    """A browser page, and what it asked for and complained about."""
-
-    page: Page
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def seen(site_browser: Browser) -> Iterator[Seen]:
-    """Open a page that records requests, console errors and exceptions."""
-    context = site_browser.new_context(viewport={"width": 1280, "height": 850})
-    found = Seen(context.new_page())
-
-    def remember(request: Request) -> None:
-        found.requests.append(request.url)
-
-    found.page.on("request", remember)
-    found.page.on("console", lambda message: found.complaints.append(message.text) if message.type == "error" else None)
-    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    yield found
-    context.close()
 
 
 @pytest.fixture(params=["file", "http"])

@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-import html.parser
 import json
 import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
+from site_links import Reader, broken_links
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
 from docsfy_jupyter.site.jobs import DeadLink, job_from_json, job_to_json, report_from_json
 from docsfy_jupyter.site.render import RenderReport, SiteJob, render_site
-
-
-class _Reader(html.parser.HTMLParser):
-    """Collects what an HTML file refers to, and its ids."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-        self.ids: set[str] = set()
-        self.handlers: list[str] = []
-        self.inline_scripts = 0
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Remember one tag."""
-        found = dict(attrs)
-        self.targets += [value or "" for name, value in attrs if name in {"href", "src"}]
-        self.ids.update(value or "" for name, value in attrs if name == "id")
-        self.handlers += [name for name, _ in attrs if name.startswith("on")]
-        self.inline_scripts += tag == "script" and "src" not in found
-
-
-def broken_links(site: Path) -> list[tuple[str, str]]:
-    """Return the links within a site that lead nowhere, and those that are not relative."""
-    readers = {path.name: _Reader(path.read_text(encoding="utf-8")) for path in site.glob("*.html")}
-    broken = []
-    for name, reader in readers.items():
-        for target in reader.targets:
-            parts = urlsplit(target)
-            if parts.scheme in {"http", "https", "mailto"}:
-                continue
-            page = unquote(parts.path) or name
-            missing = target.startswith("/") or not (site / page).is_file()
-            if missing or (parts.fragment and unquote(parts.fragment) not in readers[page].ids):
-                broken.append((name, target))
-    return broken
 
 
 def render_one(folder: Path, text: str, **more: Path) -> tuple[str, RenderReport]:
@@ -79,7 +42,7 @@ def test_dead_links_become_text_and_are_reported(sample) -> None:
 
 def test_pages_have_no_inline_script_and_no_handler(sample) -> None:
     for path in sample.path.glob("*.html"):
-        reader = _Reader(path.read_text(encoding="utf-8"))
+        reader = Reader(path.read_text(encoding="utf-8"))
         assert (reader.handlers, reader.inline_scripts) == ([], 0)
 
 
