@@ -7,16 +7,19 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
-    "DocsfyClient": "client.client",
-    "Plan": "models",
-    "Stage": "models",
-    "Status": "models",
-    "Variant": "models",
-    "VariantKey": "models",
-    "connect": "client.client",
-}
-__all__ = ["DocsfyClient", "Plan", "Stage", "Status", "Variant", "VariantKey", "__version__", "connect"]
+_FROM = {
+    "client.client": ("AsyncDocsfyClient", "DocsfyClient", "connect", "connect_async"),
+    "client.verbs": ("Polled",),
+    "models": ("Plan", "Stage", "Status", "Variant", "VariantKey"),
+    "errors": (
+        "AbortPending", "AlreadyGenerating", "Ambiguous", "BadRequest", "ClientError", "Conflict", "DocsfyError",
+        "ExtensionNotEnabled", "GenerationAborted", "GenerationFailed", "InvalidBody", "NameTaken", "NoSite", "NotFound",
+        "NotGenerating", "ProviderUnavailable", "ServerNotFound", "ServerUnreachable", "SourceRefused", "StoreUnavailable",
+        "TokenNotAccepted",
+    ),
+}  # fmt: skip
+_PUBLIC = {name: module for module, names in _FROM.items() for name in names}
+__all__ = ["__version__", *sorted(_PUBLIC)]
 
 
 def __getattr__(name: str) -> Any:

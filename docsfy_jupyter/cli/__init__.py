@@ -132,7 +132,7 @@ def _generate(client: DocsfyClient, options: argparse.Namespace) -> int:
 
 def _save_site(client: DocsfyClient, variant: Variant, target: Path, *, quiet: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="docsfy-site-") as folder:
-        archive = client.download(variant, Path(folder) / "site.tar.gz")
+        archive = client.download(variant, target=Path(folder) / "site.tar.gz")
         unpack_site(archive, target)
     if not quiet:
         print(f"The site is in {target}/ ; open {target / 'index.html'}")
@@ -149,7 +149,7 @@ def _print_row(variant: Variant, options: argparse.Namespace) -> int:
 
 
 def _found(client: DocsfyClient, options: argparse.Namespace) -> Variant:
-    return client.get(options.name, options.provider, options.model, options.branch)
+    return client.get(options.name, options.provider, options.model, branch=options.branch)
 
 
 def _status(client: DocsfyClient, options: argparse.Namespace) -> int:
@@ -157,7 +157,7 @@ def _status(client: DocsfyClient, options: argparse.Namespace) -> int:
 
 
 def _list(client: DocsfyClient, options: argparse.Namespace) -> int:
-    rows = client.list(full="1")
+    rows = client.list(full=True)
     if options.json:
         print(json.dumps({"projects": [row.to_json() for row in rows]}))
     for row in [] if options.json else rows:
@@ -192,7 +192,7 @@ def _delete(client: DocsfyClient, options: argparse.Namespace) -> int:
 
 
 def _download(client: DocsfyClient, options: argparse.Namespace) -> int:
-    path = client.download(_found(client, options), options.target or f"{options.name}.tar.gz")
+    path = client.download(_found(client, options), target=options.target or f"{options.name}.tar.gz")
     print(json.dumps({"path": str(path)}) if options.json else f"Saved {path}")
     return 0
 

@@ -114,13 +114,13 @@ def _await_health(address: Address, process: subprocess.Popen[bytes], log: Path)
             try:
                 client.health()
             except StoreUnavailable as error:
-                if error.message.startswith("The database is being opened"):
-                    continue
-                raise
+                if not error.message.startswith("The database is being opened"):
+                    raise
             except ClientError:
-                time.sleep(0.1)
+                pass
             else:
                 return
+            time.sleep(0.05)
     tail = log.read_text("utf-8", "replace")[-2000:]
     raise ServerUnreachable(f"The private server did not start. Its log ends:\n{tail}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -71,6 +72,17 @@ def running_servers(folder: Path | None = None) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(data, dict) and isinstance(data.get("pid"), int) and data.get("url") and psutil.pid_exists(data["pid"]):
             yield data
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine by its loopback addresses."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def normal_url(url: str) -> str:

@@ -1,0 +1,31 @@
+"""A file that is written aside and renamed once it is whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+def target_file(target: Path, name: str) -> Path:
+    """Return the file for a target that may be a folder; ``name`` becomes a safe file name there."""
+    if not target.is_dir():
+        return target
+    return target / ("".join(c if c.isalnum() or c in "._-" else "-" for c in name) + ".tar.gz")
+
+
+@contextmanager
+def saving(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file beside `path` that takes its place at the end, or disappears if anything goes wrong."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}-", delete=False) as file:
+        try:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
