@@ -53,9 +53,14 @@ def screen(variant: Variant) -> dict[str, Any]:
         "total": total,
         "stage_text": stage_text(variant),
         "actions": [{"id": name, "label": label} for name, label in actions(variant, total)],
-        "source": {"repo_url" if _is_url(variant.repo_url) else "repo_path": variant.repo_url},
+        "source": source(variant),
         "commit_url": commit_url(variant.repo_url, variant.last_commit_sha),
     }
+
+
+def source(variant: Variant) -> dict[str, str]:
+    """Return the part of a generate body that names where the variant's repository is."""
+    return {"repo_url" if _is_url(variant.repo_url) else "repo_path": variant.repo_url}
 
 
 def stage_text(variant: Variant) -> str:

@@ -697,16 +697,16 @@ function render({ model, el }) {
     panel.watch.serverId = model.get("server_id");
     panel.watch.publicBase = model.get("public_base");
     const state = model.get("state");
-    panel.watch.told({ ...state, view: state.view && { ...state.view, log: model.get("log") } }, model.get("key"));
+    panel.watch.told({ ...state, view: state.view && { ...state.view, log: model.get("entries") } }, model.get("key"));
   };
   // Beside the widget stands a still of the same state, for exports and for readers without a kernel: here it gives way.
   const id = CSS.escape(model.get("panel_id"));
   still.textContent = `.docsfy-still[data-docsfy-panel="${id}"], .jp-OutputArea-child:has(> .jp-OutputArea-output .docsfy-still[data-docsfy-panel="${id}"]) { display: none !important; }`;
   document.head.append(still);
-  for (const name of ["state", "log", "key", "server_id"]) model.on(`change:${name}`, told);
+  for (const name of ["state", "entries", "key", "server_id"]) model.on(`change:${name}`, told);
   if (model.get("state").notice?.kind !== "loading") told();
   return () => {
-    for (const name of ["state", "log", "key", "server_id"]) model.off(`change:${name}`, told);
+    for (const name of ["state", "entries", "key", "server_id"]) model.off(`change:${name}`, told);
     still.remove();
     panel.close();
   };

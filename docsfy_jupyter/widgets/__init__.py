@@ -1,0 +1,1 @@
+"""Panels in notebook cells: the kernel's side of them."""

@@ -1,0 +1,398 @@
+"""`StatusPanel`: one variant in a notebook cell, live while it runs and true afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self
+
+import anywidget
+from IPython.display import display, update_display
+from traitlets import Dict, Int, List, Unicode
+
+from docsfy_jupyter import errors
+from docsfy_jupyter.client.client import DocsfyClient
+from docsfy_jupyter.models import Variant, VariantKey, utc_now
+from docsfy_jupyter.screen import source
+from docsfy_jupyter.view import read_asset
+from docsfy_jupyter.widgets.kernel import KernelPanels, in_kernel, kernel_panels
+from docsfy_jupyter.widgets.poller import Poller
+from docsfy_jupyter.widgets.seen import Notice, Seen
+from docsfy_jupyter.widgets.waiting import change_line, in_words, outcome, settled
+from docsfy_jupyter.widgets.wire import body_of, key_of, shown_key
+
+_FIRST_ANSWER = 2.0  # seconds that a cell waits for the first answer, so that what it shows is the state
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class StatusPanel(anywidget.AnyWidget):
+    """The live status of one variant: progress, activity log, abort and regenerate.
+
+    Parameters
+    ----------
+    name, provider, model : str
+        The variant, for instance ``"demo", "local", "static"``. It need not exist yet: the panel offers to generate it,
+        and takes up a run that starts elsewhere.
+    branch, owner : str, optional
+        The default branch and the caller otherwise.
+    client : DocsfyClient, optional
+        `docsfy_jupyter.connect` otherwise, shared by all panels.
+    poll_interval : float
+        Seconds between polls, at least 1.
+
+    Attributes
+    ----------
+    status, stage, error_message : str or None
+        Of the latest run; can be observed. Observers are called from the polling thread.
+    page_count, total : int
+        Pages that are done, and pages of the plan (0 while there is none).
+
+    Raises
+    ------
+    ValueError
+        `poll_interval` is below 1.
+    """
+
+    _esm = read_asset("panel.js")
+    _css = read_asset("panel.css")
+
+    key = Dict().tag(sync=True)
+    interval = Int().tag(sync=True)
+    server_id = Unicode().tag(sync=True)
+    public_base = Unicode().tag(sync=True)
+    panel_id = Unicode().tag(sync=True)
+    state = Dict().tag(sync=True)
+    entries: List[dict[str, Any]] = List().tag(sync=True)
+
+    status = Unicode(None, allow_none=True, read_only=True)
+    stage = Unicode(None, allow_none=True, read_only=True)
+    error_message = Unicode(None, allow_none=True, read_only=True)
+    page_count = Int(0, read_only=True)
+    total = Int(0, read_only=True)
+
+    def __init__(
+        self,
+        name: str,
+        provider: str,
+        model: str,
+        *,
+        branch: str | None = None,
+        owner: str | None = None,
+        client: DocsfyClient | None = None,
+        poll_interval: float = 3.0,
+    ) -> None:
+        if not poll_interval >= 1:
+            raise ValueError(f"poll_interval={poll_interval!r} is below the minimum of 1 second")
+        self._shared: KernelPanels = kernel_panels()
+        self._told = threading.Condition()
+        self._seen = Seen()
+        self._watching = 0  # who needs the poller: the view, and each caller that waits
+        self._viewed = False
+        self._closed = False
+        self._displayed = False
+        self._poller: Poller | None = None
+        self._client = client
+        self._seconds = float(poll_interval)
+        self._variant_key = VariantKey(name, branch or "", provider, model, owner or "")
+        state, log = self._seen.to_json()
+        super().__init__(
+            key=shown_key(self._variant_key),
+            interval=round(poll_interval * 1000),
+            panel_id=uuid.uuid4().hex,
+            state=state,
+            entries=log,
+            _view_count=0,
+        )
+        self.on_msg(self._on_message)
+        self.observe(self._views_changed, "_view_count")
+        self._attach(self._variant_key)
+
+    @classmethod
+    def of(cls, variant: Variant, **options: Any) -> Self:
+        """Return the panel of a row; the options are those of the class."""
+        return cls(variant.name, variant.ai_provider, variant.ai_model, branch=variant.branch, owner=variant.owner, **options)
+
+    # -- what a person at the notebook can do
+
+    @property
+    def variant(self) -> Variant | None:
+        """The last row that was seen."""
+        return self._seen.variant
+
+    def refresh(self) -> Self:
+        """Ask the server once more; where threads cannot move a widget (Colab), this does."""
+        if self._poller is None:
+            self._attach(self._variant_key)
+        elif not self._closed:
+            self._take(self._poller.ask())
+        return self
+
+    def abort(self) -> Variant:
+        """Abort the run that the panel shows; returns when its processes are dead.
+
+        Raises
+        ------
+        NotFound, NotGenerating, AbortPending, ClientError
+            A run that was started meanwhile is not aborted: that is a `Conflict`.
+        """
+        run = self._seen.variant.generation_id if self._seen.variant else None
+        row = self._connected().abort(self._variant_key, generation_id=run)
+        self._wake()
+        return row
+
+    def regenerate(self, *, force: bool = False, provider: str | None = None, model: str | None = None) -> Self:
+        """Run the variant once more; with another provider or model the panel moves to that variant.
+
+        Parameters
+        ----------
+        force : bool
+            Forget the cached pages first.
+        provider, model : str, optional
+            The variant's own otherwise.
+
+        Raises
+        ------
+        NotFound
+            There is no variant yet: use `DocsfyClient.generate`.
+        Conflict, BadRequest, ClientError
+        """
+        row = self._seen.variant or self._connected().get(self._variant_key)
+        self._generate(
+            {
+                **source(row),
+                "name": row.name,
+                "branch": row.branch,
+                "owner": row.owner,
+                "provider": provider or row.ai_provider,
+                "model": model or row.ai_model,
+                "force": force,
+            }
+        )
+        return self
+
+    def wait(self, timeout: float | None = None, on_error: Literal["raise", "return"] = "raise") -> Variant:
+        """Wait for the end of the run; the panel moves meanwhile.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds.
+        on_error : {"raise", "return"}
+            What a run that ends in ``error`` or ``aborted`` does.
+
+        Returns
+        -------
+        Variant
+            The row at the end.
+
+        Raises
+        ------
+        GenerationFailed, GenerationAborted
+            The run ended so; the row is in ``details['variant']``.
+        TimeoutError
+            With the last status.
+        NotFound, TokenNotAccepted, ServerUnreachable, ClientError
+            There is nothing to wait for.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        said = ""
+        self._need()
+        try:
+            while not self._settled():
+                said = self._say_change(said)
+                left = 1.0 if end is None else end - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(f"{in_words(self._seen, self._variant_key)} after {timeout:g} s")
+                with self._told:
+                    self._told.wait(min(left, 1.0))
+            self._say_change(said)
+        finally:
+            self._unneed()
+        return outcome(self._seen, self._variant_key, on_error)
+
+    async def done(self, timeout: float | None = None, on_error: Literal["raise", "return"] = "raise") -> Variant:
+        """Wait like `wait`, awaited: other cells' tasks go on meanwhile."""
+        return await asyncio.to_thread(self.wait, timeout, on_error)
+
+    def close(self) -> None:
+        """Leave nothing behind: no request, no thread, no widget. The still of the last state stays in the notebook."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._poller is not None:
+            self._poller.leave(self._take)
+        super().close()
+
+    # -- watching
+
+    def _attach(self, key: VariantKey) -> None:
+        """Watch a variant from now on."""
+        if self._poller is not None:
+            self._poller.leave(self._take)
+        self._variant_key = key
+        try:
+            client = self._connected()
+        except errors.DocsfyError as error:
+            self._poller = None
+            self._take(Seen(notice=Notice("unreachable", str(error))))
+            return
+        self.public_base = client.url.removesuffix("docsfy/")
+        self._poller = self._shared.poller(client, key)
+        self._take(self._poller.seen)
+        self._poller.listen(self._take, self._seconds)
+
+    def _connected(self) -> DocsfyClient:
+        self._client = self._client or self._shared.client()
+        return self._client
+
+    def _wake(self) -> None:
+        if self._poller is not None and not self._closed:
+            self._poller.wake()
+
+    def _need(self) -> None:
+        self._watching += 1
+        if self._poller is not None and not self._closed:
+            self._poller.listen(self._take, self._seconds)
+
+    def _unneed(self) -> None:
+        self._watching -= 1
+        self._rest_if_unseen()
+
+    def _views_changed(self, change: Mapping[str, Any]) -> None:
+        """Rest while no page shows the panel any more; before the first view (papermill, a busy page) it works."""
+        count = change["new"] or 0
+        if count and self._poller is not None and not self._closed:
+            self._viewed = True
+            self._poller.listen(self._take, self._seconds)
+        elif not count:
+            self._rest_if_unseen()
+
+    def _rest_if_unseen(self) -> None:
+        if self._viewed and not self._view_count and not self._watching and self._poller is not None:
+            self._poller.leave(self._take)
+
+    def _take(self, seen: Seen) -> None:
+        """Show what is known; called from the polling thread, and at the start from the kernel's."""
+        if self._closed:
+            return
+        before, self._seen = self._seen, seen
+        state, log = seen.to_json()
+        row = seen.variant
+        if row is not None and not self._variant_key.branch:
+            self.key = {**self.key, "branch": row.branch}
+        self.server_id = seen.server or self.server_id
+        self.entries, self.state = log, state
+        for name, value in _traits(row, state).items():
+            self.set_trait(name, value)
+        if _step(before) != _step(seen):
+            self._renew_still()
+        with self._told:
+            self._told.notify_all()
+
+    # -- the still beside the widget
+
+    def _ipython_display_(self) -> None:
+        """Show a still, for exports and readers without a kernel, and the live panel, which hides it."""
+        with self._told:
+            self._told.wait_for(lambda: self._seen != Seen() or self._closed, _FIRST_ANSWER)
+        self._shared.enter_cell(self)
+        display(self._still(), raw=True, display_id=self.panel_id)  # type: ignore[no-untyped-call]
+        if in_kernel() and not self._closed:
+            data = {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}, "text/plain": ""}
+            display(data, raw=True)  # type: ignore[no-untyped-call]
+            self._displayed = True
+
+    def _still(self) -> dict[str, str]:
+        return self._seen.still(self._variant_key, self.panel_id)
+
+    def _renew_still(self) -> None:
+        if self._displayed:
+            update_display(self._still(), raw=True, display_id=self.panel_id)  # type: ignore[no-untyped-call]
+
+    # -- messages of the view, where the browser cannot reach the server by itself
+
+    def _on_message(self, _: Any, content: object, buffers: object = None) -> None:
+        message = content if isinstance(content, dict) else {}
+        kind = message.get("type")
+        if kind == "ping":
+            self._reply(message)
+        elif kind == "refresh":
+            self._reply(message)
+            self._wake()
+        elif kind == "move" and isinstance(message.get("key"), dict):
+            self._move(key_of(message["key"]))
+        elif kind in ("abort", "generate", "models"):
+            threading.Thread(target=self._serve, args=(message,), name="docsfy request", daemon=True).start()
+
+    def _serve(self, message: dict[str, Any]) -> None:
+        """Carry out one request of the view, off the kernel's own thread, and answer it."""
+        verbs: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "abort": lambda m: self._connected().abort(self._variant_key, generation_id=m.get("generation_id")).address,
+            "generate": lambda m: self._generate(body_of(m.get("body"))),
+            "models": lambda _: self._connected().models(),
+        }
+        try:
+            data = verbs[message["type"]](message)
+        except errors.DocsfyError as error:
+            self._reply(message, error=str(error))
+        except Exception as error:
+            self.log.exception("a request of the panel failed")
+            self._reply(message, error=f"{type(error).__name__}: {error}")
+        else:
+            self._reply(message, data=data)
+        self._wake()
+
+    def _reply(self, message: dict[str, Any], **content: Any) -> None:
+        if not self._closed:
+            self.send({"reply": message.get("id"), **content})
+
+    def _generate(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """Start a run; return the key that the panel moved to, None where it is the same variant."""
+        row = self._connected().generate(**body)
+        if (row.name, row.ai_provider, row.ai_model) == (
+            self._variant_key.name,
+            self._variant_key.ai_provider,
+            self._variant_key.ai_model,
+        ) and self._variant_key.branch in ("", row.branch):
+            self._wake()
+            return None
+        self._move(row.key)
+        return shown_key(row.key)
+
+    def _move(self, key: VariantKey) -> None:
+        self.key = shown_key(key)
+        self._attach(key)
+
+    def _settled(self) -> bool:
+        return settled(self._seen, utc_now()) or self._closed or self._poller is None
+
+    def _say_change(self, said: str) -> str:
+        """Print one line for each change where no widget can be shown; return what was said last."""
+        row = self._seen.variant
+        if in_kernel() or row is None:
+            return said
+        text, line = change_line(row, self._seen.as_of or utc_now(), said)
+        if line is not None:
+            print(line)  # noqa: T201  the caller's own thread, in a terminal
+        return text
+
+
+def _traits(row: Variant | None, state: Mapping[str, Any]) -> dict[str, Any]:
+    if row is None:
+        return {"status": None, "stage": None, "error_message": None, "page_count": 0, "total": 0}
+    return {
+        "page_count": row.page_count,
+        "total": state["view"]["total"],
+        "stage": row.current_stage.value if row.current_stage else None,
+        "error_message": row.error_message,
+        "status": row.status.value,
+    }
+
+
+def _step(seen: Seen) -> tuple[Any, ...]:
+    """Return what of a state is worth a new still: one for each page would swell the notebook's history."""
+    row = seen.variant
+    return (row and (row.status, row.current_stage, row.generation_id), seen.notice and seen.notice.kind)
