@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from browsing import seen, site_browser  # noqa: F401 (fixtures)
 from docsfy_jupyter.generation.process import Processes
 
 FAKE = Path(__file__).parent / "fake_provider.py"
+# jupyter_server without a grammar that takes 3 CPU seconds to build at every start, for a check that Jupyter never makes
+QUICK_START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_server.serverapp import main; main()"
 
 
 def git(folder: Path, *args: str) -> str:
@@ -115,8 +117,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def launch(home: Path, *extra: str, base_url: str = "/", data_dir: Path | None = None) -> Server:
-    """Start a real server whose files are below ``home``."""
+def launch(home: Path, *extra: str, base_url: str = "/", data_dir: Path | None = None, frontends: Sequence[str] = ()) -> Server:
+    """Start a real server whose files are below ``home``; `frontends` are other extensions, such as ``jupyterlab``."""
+    extensions = dict.fromkeys(("docsfy_jupyter", *frontends), True)
     port, token = free_port(), "test-token"
     folder = data_dir or home / "data"
     root = home / "root"
@@ -124,10 +127,10 @@ def launch(home: Path, *extra: str, base_url: str = "/", data_dir: Path | None =
     log = home / f"server-{port}.log"
     commands = {"fake": [sys.executable, str(FAKE)]}
     arguments = [
-        sys.executable, "-m", "jupyter_server", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+        sys.executable, "-c", QUICK_START, "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}",
         f"--ServerApp.base_url={base_url}", f"--IdentityProvider.token={token}",
-        "--ServerApp.jpserver_extensions={'docsfy_jupyter': True}",
+        f"--ServerApp.jpserver_extensions={extensions!r}",
         f"--DocsfyApp.data_dir={folder}", f"--DocsfyApp.command_providers={commands!r}", *extra,
     ]  # fmt: skip
     env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTER_CONFIG_DIR": str(home / "config")}
