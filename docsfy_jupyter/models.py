@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from docsfy_jupyter.errors import InvalidBody, PlanInvalid
+from docsfy_jupyter.errors import PlanInvalid
 
 
 class Status(StrEnum):
@@ -42,12 +42,11 @@ class Stage(StrEnum):
     UP_TO_DATE = "up_to_date"
 
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 SLUG_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 MAX_SLUG = 100
-MAX_SEGMENT = 200
 SERVER_RESTARTED = "Server restarted during generation"
 ABORTED_BY_USER = "Generation aborted by user"
+ROW_ONLY = ("plan_json", "page_times", "pages_done", "pages_active")  # what listings leave out
 
 
 def clean_text(text: str) -> str:
@@ -350,7 +349,7 @@ class Variant:
         Parameters
         ----------
         slim : bool
-            Leave out ``plan_json``, ``page_times`` and the page lists, for listings.
+            Leave out the fields of `ROW_ONLY`, for listings.
         """
         row = {f.name: getattr(self, f.name) for f in fields(self)}
         row["status"] = self.status.value
@@ -362,7 +361,7 @@ class Variant:
         row["stage_times"] = dict(self.stage_times)
         row["page_times"] = dict(self.page_times)
         if slim:
-            for name in ("plan_json", "page_times", "pages_done", "pages_active"):
+            for name in ROW_ONLY:
                 del row[name]
         return row
 
@@ -436,50 +435,3 @@ def _stage(value: object) -> Stage | None:
         return Stage(str(value)) if value is not None else None
     except ValueError:
         return None
-
-
-class GenerateRequest(BaseModel):
-    """The body of ``POST api/generate``, validated; ``provider`` and ``model`` are accepted as short names."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    repo_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
-    repo_path: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
-    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)] | None = None
-    branch: Annotated[str, Field(min_length=1, max_length=MAX_SEGMENT)] | None = None
-    owner: Annotated[str, Field(min_length=1, max_length=MAX_SEGMENT)] | None = None
-    ai_provider: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
-        default=None, validation_alias=AliasChoices("ai_provider", "provider")
-    )
-    ai_model: Annotated[str, Field(min_length=1, max_length=MAX_SEGMENT)] | None = Field(
-        default=None, validation_alias=AliasChoices("ai_model", "model")
-    )
-    force: bool = Field(default=False, strict=True)
-    credential_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
-    ai_cli_timeout: Annotated[float, Field(gt=0, le=24 * 60, allow_inf_nan=False)] | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.repo_url is None) == (self.repo_path is None):
-            raise ValueError("give exactly one of repo_url and repo_path")
-        return self
-
-
-def validate_body(body: object) -> GenerateRequest:
-    """Validate a decoded JSON body of ``POST api/generate``.
-
-    Raises
-    ------
-    InvalidBody
-        With every fault, its path and its reason.
-    """
-    try:
-        return GenerateRequest.model_validate(body)
-    except ValidationError as error:
-        raise InvalidBody.of([_fault(dict(e)) for e in error.errors(include_url=False, include_context=False)]) from None
-
-
-def _fault(error: Mapping[str, Any]) -> dict[str, str]:
-    path = ".".join(str(part) for part in error["loc"])
-    reason = str(error["msg"]).removeprefix("Value error, ")
-    return {"path": safe_text(path), "reason": safe_text(reason)}

@@ -30,9 +30,7 @@ from docsfy_jupyter.generation.run import Run
 from docsfy_jupyter.generation.slots import Slots
 from docsfy_jupyter.models import (
     ABORTED_BY_USER,
-    NAME_PATTERN,
     SERVER_RESTARTED,
-    GenerateRequest,
     Status,
     Variant,
     VariantKey,
@@ -41,6 +39,7 @@ from docsfy_jupyter.models import (
     utc_now,
 )
 from docsfy_jupyter.providers.registry import ProviderRegistry
+from docsfy_jupyter.requests import NAME_PATTERN, GenerateRequest
 from docsfy_jupyter.sources.remote import default_branch
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source, same_repository, validate_ref
 from docsfy_jupyter.store.records import Event, ProgressUpdate, RunEnd, RunStart

@@ -19,8 +19,9 @@ from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default
 from docsfy_jupyter.generation.manager import Manager, Settings
 from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
-from docsfy_jupyter.server import handlers, site_handlers, status_page
-from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING, UnknownHandler
+from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING
+from docsfy_jupyter.server.openapi import ROUTES_SETTING
+from docsfy_jupyter.server.routes import ROUTES, rules
 from docsfy_jupyter.sources.rules import SourcePolicy
 
 URL_VARIABLE = "DOCSFY_JUPYTER_URL"
@@ -109,6 +110,7 @@ class DocsfyApp(ExtensionApp):
         self.settings.update(
             {
                 SECRET_SETTING: secrets.token_urlsafe(32),
+                ROUTES_SETTING: ROUTES,
                 SERVER_ID_SETTING: _server_id(options.data_dir),
                 "docsfy_owner": hub_user or getpass.getuser(),
                 "docsfy_hub": bool(hub_user),
@@ -117,24 +119,8 @@ class DocsfyApp(ExtensionApp):
         self.settings[MANAGER_SETTING] = Manager(options, ProviderRegistry(dict(self.command_providers)), self.log)
 
     def initialize_handlers(self) -> None:
-        """Register the routes, the most particular first."""
-        self.handlers.extend(
-            [
-                (r"/docsfy/?", site_handlers.OverviewHandler),
-                (r"/docsfy/health", handlers.HealthHandler),
-                (r"/docsfy/api/generate", handlers.GenerateHandler),
-                (r"/docsfy/api/(?:projects|status)", handlers.ListHandler),
-                (r"/docsfy/api/projects/by-id/([^/]+)", handlers.ByIdHandler),
-                (r"/docsfy/api/projects/(.+)", handlers.ProjectsHandler),
-                (r"/docsfy/api/variant(?:/([^/]+))?", handlers.VariantHandler),
-                (r"/docsfy/api/models(?:/refresh)?", handlers.ModelsHandler),
-                (r"/docsfy/api/runs", handlers.RunsHandler),
-                (r"/docsfy/docs/(.+)", site_handlers.SiteHandler),
-                (r"/docsfy/status/(.+)", status_page.StatusPageHandler),
-                (r"/docsfy/assets/([^/]+)", status_page.AssetHandler),
-                (r"/docsfy/(.*)", UnknownHandler),
-            ]
-        )
+        """Register the routes."""
+        self.handlers.extend(rules())
 
     @property
     def manager(self) -> Manager:

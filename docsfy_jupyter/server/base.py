@@ -6,8 +6,9 @@ import getpass
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping, Sequence
 from http.client import responses
-from typing import Any, ClassVar
+from typing import Any, NoReturn
 
 from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
@@ -15,7 +16,9 @@ from tornado import web
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.generation.manager import Manager
-from docsfy_jupyter.server.addressing import Address
+from docsfy_jupyter.requests import validated
+from docsfy_jupyter.server.addressing import decode_segment
+from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
 RESOURCE = "docsfy"
 SECRET_SETTING = "docsfy_secret"  # noqa: S105  the name of a setting, not a secret
@@ -33,11 +36,22 @@ STATUS_OF: tuple[tuple[type[errors.DocsfyError], int], ...] = (
 _WORDS = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 500: "internal"}
 
 
-class DocsfyHandler(APIHandler):
-    """Base of every route below ``docsfy/``; a route has ``verbs``, the authoriser's action for each method."""
+ACTIONS: Mapping[str, str] = {"GET": "read", "POST": "execute", "DELETE": "write"}  # the authoriser's word for each method
+MAX_BODY = 1 << 20  # bytes; the longest valid body has a few thousand
 
-    verbs: ClassVar[dict[str, str]] = {"GET": "read", "HEAD": "read"}
+
+class DocsfyHandler(APIHandler):
+    """Base of every route below ``docsfy/``.
+
+    The routes that registered it are its ``readings``; their operations name the coroutines that answer.
+    """
+
     auth_resource = RESOURCE
+
+    def initialize(self, readings: Sequence[Route] = ()) -> None:
+        """Take the routes that this path fits, the preferred first."""
+        self.readings = tuple(readings)
+        self.route = readings[-1] if readings else None
 
     @property
     def manager(self) -> Manager:
@@ -67,13 +81,79 @@ class DocsfyHandler(APIHandler):
             await super().prepare()
             if self.current_user is None:
                 raise web.HTTPError(403, "Not logged in: the token is missing or not accepted.")
-        action = self.verbs.get(self.request.method or "")
-        if action is None:
-            raise web.HTTPError(405)
+        action = ACTIONS.get(self.request.method or "", "read")
         allowed = self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)
         if not (await allowed if hasattr(allowed, "__await__") else allowed):
             raise web.HTTPError(403, f"This user may not {action} docsfy.")
         self.set_header(SERVER_ID_HEADER, self.settings.get(SERVER_ID_SETTING, ""))
+        self.check_method()
+
+    def check_method(self) -> None:
+        """Refuse a method that no reading of the path has."""
+        if self.readings and not any(self.request.method in route.operations for route in self.readings):
+            self._refuse_method()
+
+    @property
+    def allowed(self) -> str:
+        """The methods of the path, as the ``Allow`` header lists them."""
+        return ", ".join(sorted(self.route.operations)) if self.route is not None else ""
+
+    def _refuse_method(self) -> NoReturn:
+        raise web.HTTPError(405, f"{self.request.path} answers to {self.allowed}, not to {self.request.method}.")
+
+    async def get(self, *_: str) -> None:
+        """Answer what the route's operation says."""
+        await self._serve()
+
+    async def post(self, *_: str) -> None:
+        """Answer what the route's operation says."""
+        await self._serve()
+
+    async def delete(self, *_: str) -> None:
+        """Answer what the route's operation says."""
+        await self._serve()
+
+    def path_parts(self, route: Route | None = None) -> dict[str, str]:
+        """Return the path's parameters as a route names them, decoded.
+
+        Raises
+        ------
+        BadRequest
+        """
+        route = route or self.route
+        found = (route.segments(self.raw_path) if route else None) or {}
+        return {name: decode_segment(raw) for name, raw in found.items()}
+
+    async def choose(self) -> Route:
+        """Return the reading of the path that is meant."""
+        return self.readings[0]
+
+    async def _serve(self) -> None:
+        self.route = await self.choose()
+        operation = self.route.operations.get(self.request.method or "")
+        if operation is None:
+            self._refuse_method()
+        await getattr(self, operation.verb)(*self._arguments(operation))
+
+    def _arguments(self, operation: Operation) -> list[Any]:
+        arguments: list[Any] = []
+        if operation.query is not None:
+            arguments.append(validated(operation.query, self.query_values()))
+        if operation.body is not None:
+            arguments.append(validated(operation.body, self.body()))
+        return arguments
+
+    def query_values(self) -> dict[str, str]:
+        """Return the query as it was sent; of a repeated parameter the last.
+
+        Raises
+        ------
+        BadRequest
+        """
+        try:
+            return {name: values[-1].decode("utf-8") for name, values in self.request.query_arguments.items() if values}
+        except UnicodeDecodeError:
+            raise errors.BadRequest("The query is not UTF-8 once decoded.") from None
 
     def _bears_secret(self) -> bool:
         kind, _, given = self.request.headers.get("Authorization", "").partition(" ")
@@ -89,6 +169,11 @@ class DocsfyHandler(APIHandler):
         ------
         BadRequest
         """
+        kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind and kind != "application/json" and not kind.endswith("+json"):
+            raise errors.BadRequest(f"The body must be JSON, sent with Content-Type: application/json, not {kind[:100]}.")
+        if len(self.request.body) > MAX_BODY:
+            raise web.HTTPError(413, f"The body is longer than {MAX_BODY} bytes.")
         try:
             return json.loads(self.request.body or b"")
         except (ValueError, RecursionError) as error:
@@ -102,40 +187,22 @@ class DocsfyHandler(APIHandler):
     def reply_tagged(self, data: Any) -> None:
         """Finish with JSON and its ETag, or with 304 where the caller has that already."""
         text = json.dumps(data, allow_nan=False)
-        tag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
-        self.set_header("Etag", tag)
+        self.set_header("Etag", f'"{_tag(text)}"')
         self.set_header("Cache-Control", "no-cache")
-        given = self.request.headers.get("If-None-Match", "")
-        if tag in [part.strip().removeprefix("W/") for part in given.split(",")]:
+        if _tag(text) in self.given_tags():
             self.set_status(304)
             self.finish()
         else:
             self.finish(text)
 
-    def number(self, name: str, default: int, most: int) -> int:
-        """Read a whole number ≥ 0 from the query.
+    def given_tags(self) -> set[str]:
+        """Return the tags that the caller has: the header's, and that of the query."""
+        given = [*self.request.headers.get("If-None-Match", "").split(","), self.query_values().get("etag", "")]
+        return {part.strip().removeprefix("W/").strip('"') for part in given} - {""}
 
-        Raises
-        ------
-        BadRequest
-        """
-        text = self.get_query_argument(name, str(default))
-        if not text.isascii() or not text.isdigit() or len(text) > 12:
-            raise errors.BadRequest(f"{name}={text[:40]!r} is not a whole number of at least 0.")
-        return min(int(text), most)
-
-    def query_address(self) -> Address:
-        """Read a variant's address from the query.
-
-        Raises
-        ------
-        BadRequest
-        """
-        given = {name: self.get_query_argument(name, None) for name in ("name", "provider", "model", "branch", "owner")}
-        missing = [name for name in ("name", "provider", "model") if not given[name]]
-        if missing:
-            raise errors.BadRequest(f"The query needs {', '.join(missing)}.")
-        return Address(given["name"] or "", given["provider"] or "", given["model"] or "", given["branch"], given["owner"])
+    def has(self, data: Any) -> bool:
+        """Whether the caller has this answer already."""
+        return _tag(json.dumps(data, allow_nan=False)) in self.given_tags()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer every error as ``{detail, message, code}``."""
@@ -149,6 +216,8 @@ class DocsfyHandler(APIHandler):
             detail = (error.log_message if isinstance(error, web.HTTPError) else None) or responses.get(status_code, "Error")
             code = _WORDS.get(status_code, "error")
         self.set_status(status_code)
+        if status_code == 405:
+            self.set_header("Allow", self.allowed)
         self.finish(json.dumps({"detail": detail, "message": detail, "code": code, **extra}))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
@@ -161,21 +230,21 @@ class DocsfyHandler(APIHandler):
     def compute_etag(self) -> None:
         """Tags are our own."""
 
-    def raw_segments(self, prefix: str) -> list[str]:
-        """Return the percent-encoded segments of the path after ``<base_url>docsfy/<prefix>``."""
-        whole = f"{self.base_url}docsfy/{prefix}"
-        rest = self.request.path
-        rest = rest[len(whole) :] if rest.startswith(whole) else rest.split(f"/docsfy/{prefix}", 1)[-1]
-        return rest.split("/")
+    @property
+    def raw_path(self) -> str:
+        """The path below ``docsfy`` as it was sent, still percent-encoded."""
+        whole = f"{self.base_url.rstrip('/')}{PREFIX}/"
+        path = self.request.path
+        return f"/{path[len(whole) :] if path.startswith(whole) else path.partition(f'{PREFIX}/')[2]}"
+
+
+def _tag(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class UnknownHandler(DocsfyHandler):
-    """Every other path below the prefix: 404 as JSON."""
+    """Every other path below the prefix: 404 as JSON, whatever the method."""
 
-    verbs: ClassVar[dict[str, str]] = dict.fromkeys(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), "read")
-
-    async def get(self, *_: str) -> None:
+    def check_method(self) -> None:
         """Answer 404."""
         raise errors.NotFound(f"There is no {self.request.path} here.")
-
-    head = post = put = patch = delete = get

@@ -1,4 +1,4 @@
-"""The REST routes: each method validates, calls one verb of the manager and answers JSON."""
+"""The JSON routes: each coroutine is an operation of the table in `routes`; it calls the manager and answers JSON."""
 
 from __future__ import annotations
 
@@ -6,81 +6,93 @@ import asyncio
 import os
 import tempfile
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 from tornado import iostream
 
 from docsfy_jupyter.errors import BadRequest, Conflict, NoSite, NotFound
-from docsfy_jupyter.models import Status, Variant, validate_body
+from docsfy_jupyter.models import Status, Variant
+from docsfy_jupyter.requests import GenerateRequest, validated
 from docsfy_jupyter.screen import screen
-from docsfy_jupyter.server.addressing import Address, Target, decode_segment, matching, parse_target, resolve
+from docsfy_jupyter.server.addressing import Address, matching, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
+from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery, ListQuery, OwnerQuery, RowQuery, RunsQuery
+from docsfy_jupyter.server.route import Route
 from docsfy_jupyter.site.archive import write_archive
 
-MAX_WAIT = 25
+MAX_WAIT = 25.0  # seconds; below the idle limits of common proxies
 
 
-class HealthHandler(DocsfyHandler):
-    """``GET health``."""
+class SystemHandler(DocsfyHandler):
+    """What is asked of the server as a whole."""
 
-    async def get(self) -> None:
-        """Answer 200 once the store is open, 503 with who holds it otherwise."""
+    async def get_health(self) -> None:
+        """Whether the store is open: 503 with who holds it otherwise."""
         await self.manager.ready()
         self.reply({"status": "ok"})
 
+    async def list_models(self) -> None:
+        """List providers, their models and whether they are available."""
+        described = await asyncio.to_thread(self.manager.providers.describe)
+        settings = self.manager.settings
+        provider = self.manager.providers.get(settings.default_provider)
+        default = settings.default_model or provider.default_model
+        self.reply({**described, "default_provider": settings.default_provider, "default_model": default})
 
-class GenerateHandler(DocsfyHandler):
-    """``POST api/generate``."""
+    async def list_runs(self, query: RunsQuery) -> None:
+        """List the runs, newest first."""
+        store = await self.manager.ready()
+        filters = query.model_dump(exclude={"limit", "offset"}, exclude_none=True)
+        runs, total = await store.list_runs(filters, min(query.limit, 1000), query.offset)
+        self.reply({"runs": runs, "total": total})
 
-    verbs: ClassVar[dict[str, str]] = {"POST": "execute"}
-
-    async def post(self) -> None:
+    async def generate(self, body: GenerateRequest) -> None:
         """Start a run."""
-        body = self.body()
-        if isinstance(body, list):
-            raise BadRequest("A list of requests is not supported by this version; send them one by one.")
-        row = await self.manager.generate(validate_body(body), self.caller)
+        row = await self.manager.generate(body, self.caller)
         path = "/".join(quote(part, safe="") for part in (row.name, row.branch, row.ai_provider, row.ai_model))
         self.set_header("Location", f"{self.base_url}docsfy/api/projects/{path}")
         self.reply(
             {"project": row.name, "status": row.status.value, "branch": row.branch, "generation_id": row.generation_id}, 202
         )
 
+    def body(self) -> Any:
+        """Return the decoded JSON body; lists come with a later version."""
+        body = super().body()
+        if isinstance(body, list):
+            raise BadRequest("A list of requests is not supported by this version; send them one by one.")
+        return body
+
 
 class ListHandler(DocsfyHandler):
-    """``GET api/projects`` and ``api/status``."""
+    """The listing."""
 
-    async def get(self) -> None:
-        """Answer the rows, newest first."""
+    async def list_projects(self, query: ListQuery) -> None:
+        """List the variants, newest first."""
         await self.manager.ready()
-        status = self.get_query_argument("status", "")
-        if status and status not in set(Status):
-            raise BadRequest(f"status={status[:40]!r} is none of {', '.join(Status)}.")
-        rows = [row for row in self.manager.feed.rows() if self._wanted(row)]
-        rows.sort(key=lambda row: (row.updated_at, row.key), reverse=True)
-        limit, offset = self.number("limit", 1000, 10_000), self.number("offset", 0, 10**9)
-        slim = self.get_query_argument("full", "0") != "1"
+        feed = self.manager.feed
+        rows = sorted(
+            (row for row in feed.rows() if self._wanted(row, query)), key=lambda row: (row.updated_at, row.key), reverse=True
+        )
+        shown = rows[query.offset : query.offset + min(query.limit, 10_000)]
         self.reply_tagged(
             {
-                "projects": [row.to_json(slim=slim) for row in rows[offset : offset + limit]],
-                "known_branches": _known(self.manager.feed.rows(), "name", "branch"),
-                "known_models": _known(self.manager.feed.rows(), "ai_provider", "ai_model"),
+                "projects": [row.to_json(slim=not query.full) for row in shown],
+                "known_branches": _known(feed.rows(), "name", "branch"),
+                "known_models": _known(feed.rows(), "ai_provider", "ai_model"),
                 "total": len(rows),
-                "rev": self.manager.feed.revision,
+                "rev": feed.revision,
             }
         )
 
-    def _wanted(self, row: Variant) -> bool:
-        status, provider = self.get_query_argument("status", ""), self.get_query_argument("provider", "")
-        text = self.get_query_argument("q", "").casefold()
-        since = self.number("since", 0, 10**12)
+    def _wanted(self, row: Variant, query: ListQuery) -> bool:
         return (
-            (not status or row.status == status)
-            and (not provider or row.ai_provider == provider)
-            and (not text or text in f"{row.address} {row.repo_url}".casefold())
-            and (not since or self.manager.feed.revision_of(row.key) > since)
+            query.status in (None, row.status)
+            and query.provider in (None, "", row.ai_provider)
+            and (not query.q or query.q.casefold() in f"{row.address} {row.repo_url}".casefold())
+            and (not query.since or self.manager.feed.revision_of(row.key) > query.since)
         )
 
 
@@ -91,27 +103,39 @@ def _known(rows: Any, group: str, member: str) -> dict[str, list[str]]:
     return {key: sorted(values) for key, values in sorted(found.items())}
 
 
-class VariantVerbs(DocsfyHandler):
-    """What can be done with one variant, whichever form named it."""
+class VariantHandler(DocsfyHandler):
+    """What can be done with one variant; how it is named is the subclasses' matter."""
 
-    async def read_variant(self, row: Variant) -> None:
-        """Answer the row, what a client draws of it, or hold the answer until it changes."""
-        if self.get_query_argument("wait", None) is not None:
-            row = await self._held(row)
-        view = self.get_query_argument("view", "")
-        if view not in ("", "progress"):
-            raise BadRequest(f"view={view[:40]!r} is not known; there is view=progress.")
-        if view == "progress":
-            self.reply_tagged(screen(row))
-        else:
-            self.reply_tagged(row.to_json())
+    async def address(self) -> Address:
+        """Return what the request names."""
+        raise NotImplementedError
 
-    async def _held(self, row: Variant) -> Variant:
-        tag = self.get_query_argument("etag", "")
-        if tag:
-            self.request.headers["If-None-Match"] = tag if tag.startswith('"') else f'"{tag}"'
+    async def row(self) -> Variant:
+        """Return the row that the request names.
+
+        Raises
+        ------
+        BadRequest, NotFound, Ambiguous
+        """
+        await self.manager.ready()
+        return resolve(self.manager.feed, await self.address(), self.caller)
+
+    async def get_variant(self, query: RowQuery) -> None:
+        """Read the row, or what a client draws of it; held until it changes where ``wait`` says so."""
+        await self.answer_row(await self.row(), query)
+
+    async def answer_row(self, row: Variant, query: RowQuery) -> None:
+        """Answer a row as the query says."""
+        draw = screen if query.view == "progress" else Variant.to_json
+        if query.wait is not None:
+            row = await self._held(row, draw, min(query.wait, MAX_WAIT))
+        self.reply_tagged(draw(row))
+
+    async def _held(self, row: Variant, draw: Callable[[Variant], dict[str, Any]], seconds: float) -> Variant:
+        if self.given_tags() and not self.has(draw(row)):
+            return row  # it has changed already
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.number("wait", 0, MAX_WAIT)
+        deadline = loop.time() + seconds
         feed, seen = self.manager.feed, row
         while seen == row and loop.time() < deadline:
             if not await feed.wait(feed.revision, deadline - loop.time()):
@@ -119,29 +143,40 @@ class VariantVerbs(DocsfyHandler):
             seen = self.manager.find(row.key)
         return seen
 
-    async def list_events(self, row: Variant) -> None:
-        """Answer the events of the present run, paged."""
+    async def list_events(self, query: EventsQuery) -> None:
+        """List the events of the present or latest run, oldest first."""
+        row = await self.row()
         store = await self.manager.ready()
-        after, limit = self.number("after", 0, 10**12), self.number("limit", 500, 5000)
-        self.reply({"events": await store.list_events(row.generation_id, after, limit), "generation_id": row.generation_id})
+        events = await store.list_events(row.generation_id, query.after, min(query.limit, 5000))
+        self.reply({"events": events, "generation_id": row.generation_id})
 
-    async def abort_variant(self, row: Variant) -> None:
-        """Abort the run of a variant."""
-        given = self.get_query_argument("generation_id", None)
-        ended = await self.manager.abort(row.key, self.caller, given)
+    async def abort_variant(self, query: AbortQuery) -> None:
+        """Abort the run; answers when its processes are gone."""
+        await self.answer_abort(await self.row(), query)
+
+    async def answer_abort(self, row: Variant, query: AbortQuery) -> None:
+        """Abort a row's run and answer it."""
+        ended = await self.manager.abort(row.key, self.caller, query.generation_id)
         self.reply({"aborted": ended.address, "variant": ended.to_json()})
 
-    async def delete_variant(self, row: Variant) -> None:
-        """Delete a variant."""
+    async def delete_variant(self) -> None:
+        """Delete the variant with its pages and site."""
+        row = await self.row()
         await self.manager.delete(row.key, self.caller)
         self.reply({"deleted": row.address})
 
-    async def render_variant(self, row: Variant) -> None:
-        """Render a variant again from its page cache."""
+    async def render_variant(self) -> None:
+        """Render the site again from the page cache."""
+        row = await self.row()
         self.reply((await self.manager.render(row.key)).to_json())
 
-    async def download(self, row: Variant, top: str) -> None:
+    async def download_variant(self) -> None:
         """Send the site as ``.tar.gz``."""
+        row = await self.row()
+        await self.send_site(row, _archive_name(row))
+
+    async def send_site(self, row: Variant, top: str) -> None:
+        """Send a row's site, everything in one top folder."""
         site = await asyncio.to_thread(self.manager.folder(row.key).sites.current)
         if site is None:
             raise NoSite(f"{row.address} has no site yet; generate it first.")
@@ -176,95 +211,39 @@ def _archive_name(row: Variant) -> str:
     return "-".join("".join(c if c.isalnum() or c in "._-" else "-" for c in part) for part in parts)
 
 
-class ProjectsHandler(VariantVerbs):
-    """Everything below ``api/projects/``."""
+class PathHandler(VariantHandler):
+    """A variant named by the path, with or without a branch."""
 
-    verbs: ClassVar[dict[str, str]] = {"GET": "read", "POST": "execute", "DELETE": "write"}
+    async def choose(self) -> Route:
+        """Where a path fits both forms, an existing variant decides, the longer key first."""
+        for route in self.readings[:-1]:
+            await self.manager.ready()
+            if matching(self.manager.feed, self._address(route)):
+                return route
+        return self.readings[-1]
 
-    async def _target(self) -> Target:
-        await self.manager.ready()
-        segments = [decode_segment(raw) for raw in self.raw_segments("api/projects/")]
-        return parse_target(segments, lambda address: bool(matching(self.manager.feed, address)))
+    async def address(self) -> Address:
+        """Return what the path names."""
+        return self._address(self.route)
 
-    def _row(self, address: Address) -> Variant:
-        owner = self.get_query_argument("owner", None)
-        return resolve(
-            self.manager.feed, Address(address.name, address.provider, address.model, address.branch, owner), self.caller
-        )
-
-    def _variants(self, name: str) -> list[Variant]:
-        rows = sorted((row for row in self.manager.feed.rows() if row.name == name), key=lambda row: row.key)
-        if not rows:
-            raise NotFound(f"There is no project {name!r}.")
-        return rows
-
-    async def get(self, _: str) -> None:
-        """Answer a project or a variant, its events or its site."""
-        target = await self._target()
-        if target.variant is None and target.action is None:
-            rows = self._variants(target.name)
-            self.reply_tagged({"name": target.name, "variants": [row.to_json(slim=True) for row in rows]})
-        elif target.variant is None and target.action == "download":
-            await self.download(self._newest_site(target.name), target.name)
-        elif target.variant is not None and target.action is None:
-            await self.read_variant(self._row(target.variant))
-        elif target.variant is not None and target.action == "events":
-            await self.list_events(self._row(target.variant))
-        elif target.variant is not None and target.action == "download":
-            row = self._row(target.variant)
-            await self.download(row, _archive_name(row))
-        else:
-            raise NotFound(f"{self.request.path} answers to POST.")
-
-    def _newest_site(self, name: str) -> Variant:
-        rows = [row for row in self._variants(name) if row.site]
-        if not rows:
-            raise NoSite(f"No variant of {name} has a site yet; generate one first.")
-        return max(rows, key=lambda row: row.last_generated or "")
-
-    async def post(self, _: str) -> None:
-        """Abort or render."""
-        target = await self._target()
-        if target.action == "abort" and target.variant is None:
-            await self.abort_variant(self._only_active(target.name))
-        elif target.action == "abort" and target.variant is not None:
-            await self.abort_variant(self._row(target.variant))
-        elif target.action == "render" and target.variant is not None:
-            await self.render_variant(self._row(target.variant))
-        else:
-            raise NotFound(f"There is nothing to POST to at {self.request.path}.")
-
-    def _only_active(self, name: str) -> Variant:
-        active = [row for row in self._variants(name) if row.status is Status.GENERATING]
-        if not active:
-            raise NotFound(f"No run of {name} is in progress.")
-        if len(active) > 1:
-            names = sorted(row.address for row in active)
-            raise Conflict(f"Several runs of {name} are in progress; abort one of: {', '.join(names)}.", candidates=names)
-        return active[0]
-
-    async def delete(self, _: str) -> None:
-        """Delete a variant or a whole project."""
-        target = await self._target()
-        if target.action is not None:
-            raise NotFound(f"There is nothing to delete at {self.request.path}.")
-        if target.variant is not None:
-            await self.delete_variant(self._row(target.variant))
-            return
-        rows = self._variants(target.name)
-        busy = [row.address for row in rows if row.status is Status.GENERATING]
-        if busy:
-            raise Conflict(f"{', '.join(busy)} is generating; abort it before deleting {target.name}.")
-        for row in rows:
-            await self.manager.delete(row.key, self.caller)
-        self.reply({"deleted": target.name})
+    def _address(self, route: Route | None) -> Address:
+        return Address(**self.path_parts(route), owner=validated(OwnerQuery, self.query_values()).owner)
 
 
-class ByIdHandler(VariantVerbs):
-    """``GET api/projects/by-id/{uuid}``."""
+class QueryHandler(VariantHandler):
+    """A variant named by the query, for proxies that decode ``%2F`` in paths."""
 
-    async def get(self, text: str) -> None:
-        """Answer the variant of a generation id."""
+    async def address(self) -> Address:
+        """Return what the query names."""
+        return Address(**validated(AddressQuery, self.query_values()).model_dump())
+
+
+class RunIdHandler(VariantHandler):
+    """A variant named by the id of its latest run."""
+
+    async def row(self) -> Variant:
+        """Return the row whose latest run has this id."""
+        text = self.path_parts()["generation_id"]
         await self.manager.ready()
         try:
             wanted = str(uuid.UUID(text))
@@ -272,73 +251,58 @@ class ByIdHandler(VariantVerbs):
             raise BadRequest(f"{text[:60]!r} is not a generation id (a UUID).") from None
         for row in self.manager.feed.rows():
             if row.generation_id == wanted:
-                await self.read_variant(row)
-                return
+                return row
         raise NotFound(f"No variant's latest run is {wanted}.")
 
 
-class VariantHandler(VariantVerbs):
-    """``api/variant``: the query form, for proxies that decode ``%2F``."""
+class ProjectHandler(VariantHandler):
+    """All variants of one name."""
 
-    verbs: ClassVar[dict[str, str]] = {"GET": "read", "DELETE": "write", "POST": "execute"}
+    async def variants(self) -> list[Variant]:
+        """Return the rows of the name.
 
-    async def _row(self) -> Variant:
+        Raises
+        ------
+        NotFound
+        """
         await self.manager.ready()
-        return resolve(self.manager.feed, self.query_address(), self.caller)
+        name = self.path_parts()["name"]
+        rows = sorted((row for row in self.manager.feed.rows() if row.name == name), key=lambda row: row.key)
+        if not rows:
+            raise NotFound(f"There is no project {name!r}.")
+        return rows
 
-    async def get(self, action: str | None = None) -> None:
-        """Answer the variant, its events or its site."""
-        row = await self._row()
-        if not action:
-            await self.read_variant(row)
-        elif action == "events":
-            await self.list_events(row)
-        elif action == "download":
-            await self.download(row, _archive_name(row))
-        else:
-            raise NotFound(f"{self.request.path} answers to POST.")
+    async def get_project(self) -> None:
+        """List the variants of a name."""
+        rows = await self.variants()
+        self.reply_tagged({"name": rows[0].name, "variants": [row.to_json(slim=True) for row in rows]})
 
-    async def delete(self, action: str | None = None) -> None:
-        """Delete the variant."""
-        if action:
-            raise NotFound(f"There is nothing to delete at {self.request.path}.")
-        await self.delete_variant(await self._row())
+    async def download_project(self) -> None:
+        """Send the newest site of a name as ``.tar.gz``."""
+        rows = await self.variants()
+        with_site = [row for row in rows if row.site]
+        if not with_site:
+            raise NoSite(f"No variant of {rows[0].name} has a site yet; generate one first.")
+        await self.send_site(max(with_site, key=lambda row: row.last_generated or ""), rows[0].name)
 
-    async def post(self, action: str | None = None) -> None:
-        """Abort or render the variant."""
-        row = await self._row()
-        if action == "abort":
-            await self.abort_variant(row)
-        elif action == "render":
-            await self.render_variant(row)
-        else:
-            raise NotFound(f"There is nothing to POST to at {self.request.path}.")
+    async def abort_project(self, query: AbortQuery) -> None:
+        """Abort the one run of a name that is in progress."""
+        rows = await self.variants()
+        active = [row for row in rows if row.status is Status.GENERATING]
+        if not active:
+            raise NotFound(f"No run of {rows[0].name} is in progress.")
+        if len(active) > 1:
+            names = sorted(row.address for row in active)
+            message = f"Several runs of {rows[0].name} are in progress; abort one of: {', '.join(names)}."
+            raise Conflict(message, candidates=names)
+        await self.answer_abort(active[0], query)
 
-
-class ModelsHandler(DocsfyHandler):
-    """``GET api/models``, ``POST api/models/refresh``."""
-
-    verbs: ClassVar[dict[str, str]] = {"GET": "read", "POST": "execute"}
-
-    async def get(self) -> None:
-        """Answer providers, their models and whether they are available."""
-        described = await asyncio.to_thread(self.manager.providers.describe)
-        settings = self.manager.settings
-        provider = self.manager.providers.get(settings.default_provider)
-        default = settings.default_model or provider.default_model
-        self.reply({**described, "default_provider": settings.default_provider, "default_model": default})
-
-    post = get
-
-
-class RunsHandler(DocsfyHandler):
-    """``GET api/runs``."""
-
-    async def get(self) -> None:
-        """Answer the runs, newest first, paged and filtered."""
-        store = await self.manager.ready()
-        names = ("name", "branch", "provider", "model", "outcome", "since")
-        filters = {name: self.get_query_argument(name, None) for name in names}
-        limit, offset = self.number("limit", 100, 1000), self.number("offset", 0, 10**9)
-        runs, total = await store.list_runs({k: v for k, v in filters.items() if v}, limit, offset)
-        self.reply({"runs": runs, "total": total})
+    async def delete_project(self) -> None:
+        """Delete every variant of a name."""
+        rows = await self.variants()
+        busy = [row.address for row in rows if row.status is Status.GENERATING]
+        if busy:
+            raise Conflict(f"{', '.join(busy)} is generating; abort it before deleting {rows[0].name}.")
+        for row in rows:
+            await self.manager.delete(row.key, self.caller)
+        self.reply({"deleted": rows[0].name})

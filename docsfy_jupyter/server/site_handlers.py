@@ -6,7 +6,6 @@ import asyncio
 import html
 import mimetypes
 from pathlib import Path
-from typing import ClassVar
 from urllib.parse import quote
 
 from docsfy_jupyter.errors import NoSite, NotFound
@@ -28,10 +27,10 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html; cha
 class SiteHandler(DocsfyHandler):
     """``docs/{name}/[{branch}/]{provider}/{model}/{path}``: the last good site."""
 
-    async def get(self, _: str) -> None:
-        """Send one file of the site."""
+    async def get_site(self) -> None:
+        """Send one file of the last good site."""
         await self.manager.ready()
-        segments = self.raw_segments("docs/")
+        segments = self.raw_path.split("/")[2:]
         row, rest = self._split([decode_segment(raw) if raw else "" for raw in segments])
         if not rest:
             self.redirect(f"{self.request.path}/")
@@ -75,10 +74,8 @@ def _inside(site: Path, relative: str) -> Path:
 class OverviewHandler(DocsfyHandler):
     """``docsfy/``: a plain page of all variants."""
 
-    verbs: ClassVar[dict[str, str]] = {"GET": "read"}
-
-    async def get(self) -> None:
-        """Send the page."""
+    async def get_overview(self) -> None:
+        """Show all variants to a person."""
         await self.manager.ready()
         rows = sorted(self.manager.feed.rows(), key=lambda row: row.updated_at, reverse=True)
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'")

@@ -8,8 +8,8 @@ import json
 from typing import Any
 
 from docsfy_jupyter.errors import NotFound
-from docsfy_jupyter.server.addressing import decode_segment
 from docsfy_jupyter.server.base import DocsfyHandler
+from docsfy_jupyter.server.queries import OwnerQuery
 from docsfy_jupyter.view import ASSETS, read_asset
 
 POLICY = (
@@ -21,8 +21,9 @@ POLICY = (
 class AssetHandler(DocsfyHandler):
     """``assets/{name}``: the view's module and style sheets."""
 
-    async def get(self, name: str) -> None:
-        """Send one asset."""
+    async def get_asset(self) -> None:
+        """Send a module or style sheet of the view."""
+        name = self.path_parts()["asset"]
         if name not in ASSETS:
             raise NotFound(f"There is no asset {name[:60]!r}.")
         text = await asyncio.to_thread(read_asset, name)
@@ -34,15 +35,9 @@ class AssetHandler(DocsfyHandler):
 class StatusPageHandler(DocsfyHandler):
     """``status/{name}/[{branch}/]{provider}/{model}``: the page that watches one variant, also one that is not there yet."""
 
-    async def get(self, _: str) -> None:
-        """Send the page; the state comes to it by its own polling."""
-        parts = [decode_segment(raw) for raw in self.raw_segments("status/") if raw]
-        if len(parts) not in (3, 4):
-            raise NotFound("A status page is status/name/provider/model or status/name/branch/provider/model.")
-        branch = parts.pop(1) if len(parts) == 4 else None
-        name, provider, model = parts
-        owner = self.get_query_argument("owner", None)
-        key = {"name": name, "provider": provider, "model": model, "branch": branch, "owner": owner}
+    async def get_status_page(self, query: OwnerQuery) -> None:
+        """Send the page of a variant; the state comes to it by its own polling."""
+        key = {"branch": None, **self.path_parts(), "owner": query.owner}
         self.set_header("Content-Security-Policy", POLICY)
         self.finish(status_page(self.base_url, key), set_content_type="text/html; charset=utf-8")
 

@@ -103,8 +103,8 @@ def test_etag_held_poll_and_progress_view(start_server: Callable[..., Server], d
         ("GET", "api/nothing", None, 404, "not_found"),
         ("PUT", "api/nothing", None, 404, "not_found"),
         ("GET", GENERATE, None, 405, "method_not_allowed"),
-        ("GET", "api/projects?status=nonsense", None, 400, "bad_request"),
-        ("GET", "api/projects?limit=-1", None, 400, "bad_request"),
+        ("GET", "api/projects?status=nonsense", None, 400, "invalid"),
+        ("GET", "api/projects?limit=-1", None, 400, "invalid"),
     ],
 )
 def test_bad_requests_have_one_shape(

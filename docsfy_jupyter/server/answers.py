@@ -1,0 +1,188 @@
+"""Shapes of the JSON answers, for the published description. `tests/server` holds real answers against them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from docsfy_jupyter.models import Status, Variant
+from docsfy_jupyter.progress import LogEntry
+
+
+class Answer(BaseModel):
+    """Base: an answer has no field that is not named here. Built on first use, since a server seldom publishes itself."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+class Health(Answer):
+    """The store is open."""
+
+    status: str
+
+
+class Fault(Answer):
+    """One fault of a body or query."""
+
+    path: str
+    reason: str
+
+
+class ErrorAnswer(Answer):
+    """Every answer that is no success."""
+
+    detail: str
+    message: str
+    code: str
+    faults: list[Fault] = []
+    candidates: list[str] = []
+    holder: int | str | None = None
+
+
+class Accepted(Answer):
+    """A run was started."""
+
+    project: str
+    status: Status
+    branch: str
+    generation_id: str
+
+
+class Summary(Variant):
+    """A row without its plan and page lists; `openapi.schemas` removes those."""
+
+
+class Listing(Answer):
+    """Rows of variants."""
+
+    projects: list[Summary | Variant]
+    known_branches: dict[str, list[str]]
+    known_models: dict[str, list[str]]
+    total: int
+    rev: int
+
+
+class Project(Answer):
+    """The variants of a name."""
+
+    name: str
+    variants: list[Summary]
+
+
+class Action(Answer):
+    """What a person can do now."""
+
+    id: str
+    label: str
+
+
+class Screen(BaseModel):
+    """What a client draws; beside these fields, those of the summary."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    status: Status
+    label: str
+    percent: int | None
+    text: str
+    log: list[LogEntry]
+    total: int
+    stage_text: str
+    actions: list[Action]
+    source: dict[str, str]
+    commit_url: str | None
+
+
+class Event(Answer):
+    """Something that happened in a run."""
+
+    seq: int
+    generation_id: str
+    occurred_at: str
+    kind: str
+    text: str
+    user_name: str | None
+    details: dict[str, Any]
+
+
+class Events(Answer):
+    """Events of a run, oldest first."""
+
+    generation_id: str
+    events: list[Event]
+
+
+class Aborted(Answer):
+    """The run is over and its processes are gone."""
+
+    aborted: str
+    variant: Variant
+
+
+class Deleted(Answer):
+    """What was deleted."""
+
+    deleted: str
+
+
+class Model(Answer):
+    """A model to choose."""
+
+    id: str
+    name: str
+
+
+class ProviderState(BaseModel):
+    """Whether a provider can be used, and what it tells of itself."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    available: bool
+    reason: str | None
+
+
+class Models(Answer):
+    """Providers and their models."""
+
+    providers: list[str]
+    default_provider: str
+    default_model: str
+    available_models: dict[str, list[Model]]
+    provider_status: dict[str, ProviderState]
+
+
+class Run(Answer):
+    """One attempt to generate a variant."""
+
+    generation_id: str
+    name: str
+    branch: str
+    ai_provider: str
+    ai_model: str
+    owner: str
+    repo_url: str | None
+    started_by: str | None
+    ended_by: str | None
+    batch_id: str | None
+    forced: bool | None
+    started_at: str | None
+    ended_at: str | None
+    outcome: str | None
+    failed_stage: str | None
+    error_message: str | None
+    commit_sha: str | None
+    page_count: int | None
+    total_pages: int | None
+    pages_fresh: int | None
+    pages_cached: int | None
+    cost_usd: float | None
+    stage_times: dict[str, str]
+    deleted: bool
+
+
+class Runs(Answer):
+    """Runs, newest first."""
+
+    runs: list[Run]
+    total: int
