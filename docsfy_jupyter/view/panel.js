@@ -395,6 +395,9 @@ class Panel {
     this.info = make("dl", { class: "docsfy-info" });
     this.list = make("ol", {});
     this.log = make("div", { class: "docsfy-log", role: "log", tabindex: 0, "aria-label": "Activity log" }, this.list);
+    this.following = true; // the log follows the run until somebody scrolls it, and again once it is scrolled to its end
+    for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) this.log.addEventListener(event, () => (this.following = false), { passive: true });
+    this.log.addEventListener("scroll", () => (this.following ||= this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 4));
     this.actions = make("div", { class: "docsfy-actions" });
     this.confirm = this.buildConfirm();
     this.form = this.buildForm();
@@ -533,7 +536,6 @@ class Panel {
   }
 
   drawLog(entries) {
-    const atEnd = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 24;
     const lines = this.list.children;
     entries.forEach((entry, index) => {
       const line = lines[index] ?? this.list.appendChild(make("li", {}, icon(entry.kind), make("span", { class: "docsfy-text" }), make("time")));
@@ -547,13 +549,13 @@ class Panel {
     });
     while (lines.length > entries.length) this.list.lastChild.remove();
     this.log.hidden = !entries.length;
-    if (atEnd) this.scrollToNews();
+    if (this.following) this.scrollToNews();
   }
 
   /** Keep the line in work in sight, and the pending ones below it where there is room. */
   scrollToNews() {
     const active = this.list.querySelector('[data-kind="active"]:last-of-type') ?? [...this.list.children].findLast((line) => line.dataset.kind !== "pending");
-    if (active) this.log.scrollTop = Math.max(0, active.offsetTop - this.log.offsetTop - this.log.clientHeight + 3 * active.offsetHeight);
+    if (active) this.log.scrollTop = Math.max(0, active.offsetTop - this.log.clientHeight + 3 * active.offsetHeight);
   }
 
   // -- what can be done
@@ -663,6 +665,8 @@ class Panel {
       [this.provider.value, this.model.value] = JSON.parse(key);
     }
     this.submit.disabled = this.pending !== null;
+    const first = !this.actions.querySelector(".docsfy-primary"); // one button stands out, the likeliest
+    setAttribute(this.submit, "class", first ? "docsfy-primary" : "");
     setText(this.submit, this.pending === "generate" ? "Starting…" : missing ? "Generate" : "Regenerate");
   }
 
