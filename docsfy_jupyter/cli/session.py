@@ -14,18 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
-from docsfy_jupyter.client.client import DocsfyClient, connect
-from docsfy_jupyter.client.discovery import Address, normal_url, running_servers
+from docsfy_jupyter.client.client import DocsfyClient, Verify
+from docsfy_jupyter.client.discovery import Address, candidates
 from docsfy_jupyter.errors import ClientError, ServerNotFound, ServerUnreachable, StoreUnavailable
 
 _PATIENCE = 60.0
 
 
 @contextmanager
-def open_client(url: str | None, token: str | None, data_dir: str | None) -> Iterator[DocsfyClient]:
-    """Yield a client of the right server.
+def open_client(url: str | None, token: str | None, data_dir: str | None, verify: Verify = True) -> Iterator[DocsfyClient]:
+    """Yield a client of the right server: the given one, the one that runs, or a private one where none runs.
 
     Raises
     ------
@@ -34,34 +32,16 @@ def open_client(url: str | None, token: str | None, data_dir: str | None) -> Ite
     StoreUnavailable
         Another process holds the data folder; the message says which.
     """
-    if url or os.environ.get("DOCSFY_JUPYTER_URL"):
-        with connect(url, token) as client:
-            yield client
-        return
-    found = [] if data_dir else _with_extension()
+    found = [] if data_dir and not url else candidates(url, token)
     if len(found) > 1:
-        urls = ", ".join(address.url for address in found)
+        urls = ", ".join(str(server) for server in found)
         raise ServerNotFound(f"Several running Jupyter servers have docsfy_jupyter: {urls}. Choose one with --url.")
     if found:
-        with DocsfyClient(found[0]) as client:
+        with DocsfyClient(found[0], verify=verify) as client:
             yield client
         return
     with _private_server(data_dir) as address, DocsfyClient(address) as client:
         yield client
-
-
-def _with_extension() -> list[Address]:
-    found = []
-    for server in running_servers():
-        address = Address(normal_url(str(server["url"])), str(server.get("token") or ""))
-        headers = {"Authorization": f"token {address.token}"}
-        try:
-            answer = httpx.get(f"{address.url}health", headers=headers, timeout=5, trust_env=False)
-        except httpx.HTTPError:
-            continue
-        if answer.status_code == httpx.codes.OK and "application/json" in answer.headers.get("content-type", ""):
-            found.append(address)
-    return found
 
 
 @contextmanager
@@ -88,10 +68,10 @@ def _private_server(data_dir: str | None) -> Iterator[Address]:
 
 
 def _arguments(home: Path, port: int, data_dir: str | None) -> list[str]:
-    arguments = [
-        sys.executable, "-m", "docsfy_jupyter.server.private", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+    arguments = [  # -P: a module of the folder that one stands in, perhaps a stranger's checkout, is never imported
+        sys.executable, "-P", "-m", "docsfy_jupyter.server.private", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", "--ServerApp.open_browser=False", "--ServerApp.allow_root=True",
-        f"--ServerApp.root_dir={home / 'root'}", "--ServerApp.jpserver_extensions={'docsfy_jupyter': True}",
+        f"--ServerApp.root_dir={home / 'root'}",
     ]  # fmt: skip
     return [*arguments, f"--DocsfyApp.data_dir={Path(data_dir).expanduser().absolute()}"] if data_dir else arguments
 
