@@ -16,10 +16,10 @@ from conftest import FAKE
 COMMAND = [str(Path(sys.executable).with_name("jupyter-docsfy"))]
 
 
-def run(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTER_CONFIG_DIR": str(home / "config")}
     command = [*COMMAND, *args, "--data-dir", str(home / "data")]
-    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, cwd=cwd)
 
 
 def test_generate_ends_with_a_site_in_the_output_folder(tmp_path: Path, demo_repo: Path) -> None:
@@ -37,6 +37,15 @@ def test_generate_ends_with_a_site_in_the_output_folder(tmp_path: Path, demo_rep
     assert run(tmp_path, "render", "demo").returncode == 0
     assert run(tmp_path, "delete", "demo", "--yes").returncode == 0
     assert run(tmp_path, "list").stdout == "Nothing generated yet.\n"
+
+
+def test_nothing_of_the_folder_that_one_stands_in_is_imported(tmp_path: Path, demo_repo: Path) -> None:
+    trap = f"open({str(tmp_path / 'sprung')!r}, 'w').close()"
+    for name in ("json", "jinja2", "griffe", "jupyter_server", "docsfy_jupyter"):
+        (demo_repo / f"{name}.py").write_text(trap, "utf-8")
+    result = run(tmp_path, "generate", ".", cwd=demo_repo)
+    assert result.returncode == 0, result.stderr
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path: Path, demo_repo: Path) -> None:

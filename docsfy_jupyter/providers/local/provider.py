@@ -61,7 +61,7 @@ class LocalSession(ProviderSession):
         async with self._opening:
             if self._worker is None:
                 context = self._context
-                argv = [sys.executable, "-m", "docsfy_jupyter.providers.local.worker"]
+                argv = [sys.executable, "-P", "-m", "docsfy_jupyter.providers.local.worker"]
                 # -P keeps the working folder off the import path: nothing of the clone may be imported.
                 env = child_environment({"PYTHONPATH": str(_ROOT), "PYTHONSAFEPATH": "1", "PYTHONIOENCODING": "utf-8"})
                 worker = await self._stack.enter_async_context(context.processes.open_worker(argv, env=env, cwd=None))
