@@ -117,17 +117,27 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def launch(home: Path, *extra: str, base_url: str = "/", data_dir: Path | None = None, frontends: Sequence[str] = ()) -> Server:
+def launch(
+    home: Path,
+    *extra: str,
+    base_url: str = "/",
+    data_dir: Path | None = None,
+    frontends: Sequence[str] = (),
+    ip: str = "127.0.0.1",
+    port: int | None = None,
+    token: str = "test-token",
+    enabled: bool = True,
+) -> Server:
     """Start a real server whose files are below ``home``; `frontends` are other extensions, such as ``jupyterlab``."""
-    extensions = dict.fromkeys(("docsfy_jupyter", *frontends), True)
-    port, token = free_port(), "test-token"
+    extensions = {"docsfy_jupyter": enabled, **dict.fromkeys(frontends, True)}
+    port = port or free_port()
     folder = data_dir or home / "data"
     root = home / "root"
     root.mkdir(exist_ok=True)
     log = home / f"server-{port}.log"
     commands = {"fake": [sys.executable, str(FAKE)]}
     arguments = [
-        sys.executable, "-c", QUICK_START, "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
+        sys.executable, "-c", QUICK_START, f"--ServerApp.ip={ip}", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}",
         f"--ServerApp.base_url={base_url}", f"--IdentityProvider.token={token}",
         f"--ServerApp.jpserver_extensions={extensions!r}",
