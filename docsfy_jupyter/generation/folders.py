@@ -108,6 +108,13 @@ class VariantFolder:
             if path.stem not in used:
                 path.unlink(missing_ok=True)
 
+    def discard_unfinished(self) -> None:
+        """Remove what a killed server left half written; for when no run and no rendering can be under way."""
+        self.sites.discard_unfinished()
+        for folder in (self.path, self.cache, self.images):
+            for path in folder.glob("*.aside"):
+                path.unlink(missing_ok=True)
+
     def remove(self) -> None:
         """Remove everything of the variant."""
         shutil.rmtree(self.path, ignore_errors=True)

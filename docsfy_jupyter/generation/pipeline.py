@@ -20,6 +20,7 @@ from docsfy_jupyter.providers.base import PageAnswer, PlanRequest, Provider, Pro
 from docsfy_jupyter.site.jobs import SiteJob, job_to_json, report_from_json
 from docsfy_jupyter.sources.checkout import Checkout, changed_files, checkout
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
+from docsfy_jupyter.store.records import PageRecord
 
 PAGE_TRIES = 3
 
@@ -36,25 +37,11 @@ class Emitter(Protocol):
     def page_started(self, slug: str) -> None:
         """Note that a page is in work."""
 
-    def page_ended(self, record: PageOutcome) -> None:
+    def page_ended(self, record: PageRecord, cost_usd: float | None = None) -> None:
         """Note that a page is done, reused or failed."""
 
     def log(self, kind: str, text: str, **details: Any) -> None:
         """Append an event."""
-
-
-@dataclass(frozen=True)
-class PageOutcome:
-    """What became of one page in this run."""
-
-    page: PlanPage
-    outcome: str
-    cache_key: str
-    prompt_hash: str
-    commit: str
-    seconds: float = 0.0
-    failure: str | None = None
-    cost_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -181,13 +168,10 @@ class Pipeline:
         cached = await asyncio.to_thread(self._job.folder.cached, keys)
         self._emit.stage(Stage.GENERATING_PAGES, plan_json=plan.to_json(), page_count=len(cached))
         writer = _PageWriter(self._job, self._emit, session, clone, plan, keys)
-        missing = []
         for page in plan.pages():
             if page.slug in cached:
-                self._emit.page_ended(PageOutcome(page, "cached", keys[page.slug], session.prompt_hash(plan, page), clone.commit))
-            else:
-                missing.append(page)
-        await writer.write_all(missing)
+                self._emit.page_ended(writer.record(page, "cached"))
+        await writer.write_all([page for page in plan.pages() if page.slug not in cached])
         return keys
 
     async def _render(self, clone: Checkout, plan: Plan, keys: dict[str, str]) -> RunResult:
@@ -232,7 +216,7 @@ class _PageWriter:
             async with asyncio.TaskGroup() as group:
                 for page in pages:
                     group.create_task(self._write(page))
-        except* DocsfyError as errors:
+        except* (DocsfyError, OSError) as errors:
             raise errors.exceptions[0] from None
         if self._failed:
             order = [page.slug for page in self._plan.pages()]
@@ -240,6 +224,26 @@ class _PageWriter:
             reasons = ", ".join(f"{page.slug} ({page.reason})" for page in failed)
             text = f"{len(failed)} of {len(order)} pages failed: {reasons}"
             raise PagesFailed(text, failed_pages=tuple(failed))
+
+    def record(self, page: PlanPage, outcome: str, seconds: float = 0.0, failure: str | None = None) -> PageRecord:
+        """Describe what became of a page."""
+        job = self._job
+        return PageRecord(
+            generation_id=job.generation_id,
+            slug=page.slug,
+            title=page.title,
+            provider=job.key.ai_provider,
+            model=job.key.ai_model,
+            commit_sha=self._clone.commit,
+            sources=tuple(page.sources),
+            prompt_hash=self._session.prompt_hash(self._plan, page),
+            generator_version=job.provider.version,
+            cache_key=self._keys[page.slug],
+            seconds=seconds,
+            outcome=outcome,
+            failure=failure,
+            occurred_at=utc_now(),
+        )
 
     async def _write(self, page: PlanPage) -> None:
         async with self._room:
@@ -252,23 +256,9 @@ class _PageWriter:
                 if isinstance(error, ProviderFailed) and error.fatal:
                     raise
                 self._failed.append(FailedPage(page.slug, error.message))
-                self._emit.page_ended(self._outcome(page, "failed", started, failure=error.message))
+                self._emit.page_ended(self.record(page, "failed", time.monotonic() - started, error.message))
                 return
-            self._emit.page_ended(self._outcome(page, "fresh", started, cost=answer.usage.cost_usd))
-
-    def _outcome(
-        self, page: PlanPage, outcome: str, started: float, *, failure: str | None = None, cost: float | None = None
-    ) -> PageOutcome:
-        return PageOutcome(
-            page,
-            outcome,
-            self._keys[page.slug],
-            self._session.prompt_hash(self._plan, page),
-            self._clone.commit,
-            time.monotonic() - started,
-            failure,
-            cost,
-        )
+            self._emit.page_ended(self.record(page, "fresh", time.monotonic() - started), answer.usage.cost_usd)
 
     async def _tried(self, page: PlanPage) -> PageAnswer:
         for number in range(1, PAGE_TRIES + 1):
@@ -342,7 +332,7 @@ async def render(
         model=key.ai_model,
         generated_at=iso(utc_now()) or "",
     )
-    argv = [sys.executable, "-m", "docsfy_jupyter.site.worker"]
+    argv = [sys.executable, "-P", "-m", "docsfy_jupyter.site.worker"]
     result = await processes.run(argv, stdin=job_to_json(job).encode(), env=child_environment(), timeout=timeout)
     if result.returncode != 0:
         raise RenderFailed(f"The site could not be rendered: {result.stderr.strip()[-500:] or f'exit code {result.returncode}'}")

@@ -1,15 +1,46 @@
-"""One run in progress: what it emits becomes changes of its row, coalesced, and lines of its event log."""
+"""One run in progress: what it emits becomes changes of its row, and lines of its event log."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import uuid
 from typing import Any
 
 from docsfy_jupyter.generation.feed import ChangeFeed
-from docsfy_jupyter.generation.pipeline import PageOutcome
+from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, safe_text, utc_now
 from docsfy_jupyter.store.records import Event, PageRecord
+
+_KEPT = (
+    "created_at",
+    "plan_json",
+    "last_commit_sha",
+    "last_generated",
+    "is_default_branch",
+    "ref_kind",
+    "total_cost_usd",
+    "site",
+)
+
+
+def starting_row(key: VariantKey, repo_url: str, user: str, before: Variant | None) -> Variant:
+    """Return the row that a new run begins with; of the row before it stays what is not about a run."""
+    now = iso(utc_now()) or ""
+    kept = {name: getattr(before, name) for name in _KEPT} if before is not None else {"created_at": now}
+    return Variant(
+        name=key.name,
+        branch=key.branch,
+        ai_provider=key.ai_provider,
+        ai_model=key.ai_model,
+        owner=key.owner,
+        repo_url=repo_url,
+        status=Status.GENERATING,
+        updated_at=now,
+        generation_id=str(uuid.uuid4()),
+        started_at=now,
+        started_by=user,
+        **kept,
+    )
 
 
 class Run:
@@ -23,11 +54,11 @@ class Run:
         The row before it.
     feed : ChangeFeed
         Where readers see the row.
-    dirty : callable
-        Called with the run whenever it has something to be written.
+    writer : ProgressWriter
+        Writes what happens.
     """
 
-    def __init__(self, variant: Variant, before: Variant | None, feed: ChangeFeed, dirty: Callable[[Run], None]) -> None:
+    def __init__(self, variant: Variant, before: Variant | None, feed: ChangeFeed, writer: ProgressWriter) -> None:
         self.key: VariantKey = variant.key
         self.generation_id = variant.generation_id
         self.before = before
@@ -38,10 +69,7 @@ class Run:
         self.fresh = 0
         self.reused = 0
         self._feed = feed
-        self._dirty = dirty
-        self._changes: dict[str, Any] = {}
-        self._events: list[Event] = []
-        self._pages: list[PageRecord] = []
+        self._writer = writer
 
     @property
     def row(self) -> Variant:
@@ -63,77 +91,53 @@ class Run:
         row = self.row
         if row.status is not Status.GENERATING or row.generation_id != self.generation_id:
             return
-        self._feed.put(row.changed(**changes, updated_at=iso(utc_now()) or ""))
-        self._changes.update(changes, updated_at=self.row.updated_at)
-        self._dirty(self)
+        row = row.changed(**changes, updated_at=iso(utc_now()) or "")
+        self._feed.put(row)
+        self._writer.row(row, planned="plan_json" in changes)
 
     def moved(self, position: int) -> None:
         """Tell the place in the queue."""
         if self.row.current_stage is not Stage.QUEUED:
-            self.stage(Stage.QUEUED)
-        self.change(queue_position=position)
+            self.stage(Stage.QUEUED, queue_position=position)
+        else:
+            self.change(queue_position=position)
 
     def page_started(self, slug: str) -> None:
         """Add a page to those in work."""
         self.change(pages_active=(*self.row.pages_active, slug))
 
-    def page_ended(self, record: PageOutcome) -> None:
+    def page_ended(self, record: PageRecord, cost_usd: float | None = None) -> None:
         """Count a page that is done, or note that it failed."""
-        slug, row = record.page.slug, self.row
+        slug, row = record.slug, self.row
         active = tuple(s for s in row.pages_active if s != slug)
-        now = iso(utc_now()) or ""
         if record.outcome == "fresh":
             self.fresh += 1
             self.change(
                 pages_active=active,
                 pages_done=(*row.pages_done, slug),
-                page_times={**row.page_times, slug: now},
+                page_times={**row.page_times, slug: iso(utc_now()) or ""},
                 page_count=row.page_count + 1,
-                run_cost_usd=_sum(row.run_cost_usd, record.cost_usd, first=self.fresh == 1),
+                run_cost_usd=_sum(row.run_cost_usd, cost_usd, first=self.fresh == 1),
             )
-            self.log("page_done", record.page.title, slug=slug)
+            self.log("page_done", record.title, slug=slug)
         elif record.outcome == "failed":
             self.change(pages_active=active, failed_pages=(*row.failed_pages, FailedPage(slug, safe_text(record.failure or ""))))
             self.log("page_failed", f"{slug}: {record.failure}", slug=slug)
         else:
             self.reused += 1
-        self._pages.append(self._page_record(record))
-        self._dirty(self)
+        self._writer.page(record)
 
     def log(self, kind: str, text: str, **details: Any) -> None:
         """Append an event."""
-        self._events.append(self.event(kind, text, **details))
-        self._dirty(self)
+        self._writer.event(self.event(kind, text, **details))
 
     def event(self, kind: str, text: str, user: str | None = None, **details: Any) -> Event:
         """Build an event of this run."""
-        return Event(
-            generation_id=self.generation_id, at=utc_now(), kind=kind, text=safe_text(text), user_name=user, details=details
-        )
+        return Event(self.generation_id, utc_now(), kind, safe_text(text), user, details)
 
-    def take(self) -> tuple[dict[str, Any], list[Event], list[PageRecord]]:
-        """Hand over what is to be written, and forget it."""
-        taken = (self._changes, self._events, self._pages)
-        self._changes, self._events, self._pages = {}, [], []
-        return taken
-
-    def _page_record(self, record: PageOutcome) -> PageRecord:
-        return PageRecord(
-            generation_id=self.generation_id,
-            slug=record.page.slug,
-            title=record.page.title,
-            provider=self.key.ai_provider,
-            model=self.key.ai_model,
-            commit_sha=record.commit,
-            sources=tuple(record.page.sources),
-            prompt_hash=record.prompt_hash,
-            generator_version="",
-            cache_key=record.cache_key,
-            seconds=record.seconds,
-            outcome=record.outcome,
-            failure=record.failure,
-            at=utc_now(),
-        )
+    def take(self) -> tuple[list[Event], list[PageRecord]]:
+        """Hand over what is not written yet; the run's end is written with it."""
+        return self._writer.take(self.generation_id)
 
 
 def _sum(total: float | None, cost: float | None, *, first: bool) -> float | None:

@@ -16,7 +16,8 @@ from jupyter_server.extension.application import ExtensionApp
 from tornado.ioloop import PeriodicCallback
 from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default, validate
 
-from docsfy_jupyter.generation.manager import Manager, Settings
+from docsfy_jupyter.generation.manager import Manager
+from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING

@@ -30,8 +30,8 @@ class SystemHandler(DocsfyHandler):
     """What is asked of the server as a whole."""
 
     async def get_health(self) -> None:
-        """Whether the store is open: 503 with who holds it otherwise."""
-        await self.manager.ready()
+        """Whether the store is open and has all that ended: 503 with the reason otherwise."""
+        await self.manager.check()
         self.reply({"status": "ok"})
 
     async def list_models(self) -> None:
@@ -216,7 +216,7 @@ class PathHandler(VariantHandler):
 
     async def choose(self) -> Route:
         """Where a path fits both forms, an existing variant decides, the longer key first."""
-        for route in self.readings[:-1]:
+        for route in [route for route in self.readings[:-1] if self.request.method in route.operations]:
             await self.manager.ready()
             if matching(self.manager.feed, self._address(route)):
                 return route

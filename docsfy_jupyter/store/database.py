@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,23 +14,24 @@ from typing import Any, TypeVar
 import duckdb
 
 from docsfy_jupyter.errors import StoreUnavailable
-from docsfy_jupyter.models import utc_now
-from docsfy_jupyter.store.lock import cannot_lock, held_by, take_lock
-from docsfy_jupyter.store.migrations import STEPS, VERSION
+from docsfy_jupyter.store.lock import take_lock
+from docsfy_jupyter.store.opening import Connection, open_file
+from docsfy_jupyter.store.revisions import RevisionFile
+from docsfy_jupyter.store.thread import SerialThread
 
 T = TypeVar("T")
-FILE = "docsfy.duckdb"
-STORAGE_VERSION = 68  # what ``storage_compatibility_version`` v1.5.0 writes into the header of a file
-_MAGIC = b"DUCK"
-_DAMAGE = ("corrupt", "checksum", "not a valid duckdb", "replaying wal", "could not read", "end of file")
-_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    "threads": 2,
-    "memory_limit": "512MB",
-    "wal_autocheckpoint": "1MB",
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-    "storage_compatibility_version": "v1.5.0",
-}
+CLOSE_LIMIT = 5.0
+# what a disk, or the memory, has to answer for; everything else is a mistake of ours and keeps its traceback
+_OUTSIDE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+    duckdb.ConnectionException,
+)
+# DuckDB refuses everything after one of these, until the file is opened again
+_INVALID = (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException)
 
 
 class Database:
@@ -39,63 +40,119 @@ class Database:
     Only ``fetchall`` is used: a half-read result keeps its transaction open, and checkpoints stop.
     """
 
-    def __init__(self, folder: Path, lock: int, connection: duckdb.DuckDBPyConnection, notices: list[str]) -> None:
+    def __init__(self, folder: Path, lock: int, revisions: RevisionFile, connection: Connection, notices: list[str]) -> None:
         self.folder = folder
         self.notices = notices
         self._lock = lock
+        self._revisions = revisions
+        self._revision = revisions.read()
         self._connection = connection
         self._reading = connection.cursor()
-        self._writer = ThreadPoolExecutor(1, "docsfy-writer")
-        self._reader = ThreadPoolExecutor(1, "docsfy-reader")
+        self._in_use = threading.Lock()  # held by a read, and while the connections are replaced
+        self._writer = SerialThread("docsfy-writer")
+        self._reader = SerialThread("docsfy-reader")
         self._closed = False
 
-    async def write(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """Run work in the writer thread as one transaction, rolled back on any exception."""
-        self._must_be_open()
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._transaction, work)
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run work in the writer thread as one transaction, rolled back on any exception.
 
-    async def alone(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        Raises
+        ------
+        StoreUnavailable
+            The disk is full or gone, or the store is closed; the next write may succeed.
+        """
+        self._must_be_open()
+        return await self._writer.call(lambda: self._guarded("be written", lambda: self._transaction(work)))
+
+    async def alone(self, work: Callable[[Connection], T]) -> T:
         """Run work in the writer thread outside a transaction, for statements that cannot be in one (``ATTACH``)."""
         self._must_be_open()
-        return await asyncio.get_running_loop().run_in_executor(self._writer, work, self._connection)
+        return await self._writer.call(lambda: self._guarded("be copied", lambda: work(self._connection)))
 
     async def read(self, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query."""
         self._must_be_open()
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, statement, list(values))
+        return await self._reader.call(lambda: self._query(statement, list(values)))
 
-    async def close(self) -> None:
-        """Checkpoint, close, free the lock; a second call does nothing."""
+    async def close(self, limit: float) -> None:
+        """Checkpoint, close, free the lock; a second call does nothing.
+
+        Parameters
+        ----------
+        limit : float
+            Seconds.
+
+        Raises
+        ------
+        StoreUnavailable
+            Not closed in time (a disk that hangs). Nothing acknowledged is lost: the next start replays the log.
+        """
         if self._closed:
             return
         self._closed = True
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._reader, self._reading.close)  # after the reads that were asked for before
-        await loop.run_in_executor(self._writer, self._shut)
-        self._writer.shutdown(wait=False)
-        self._reader.shutdown(wait=False)
-
-    def _transaction(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        self._connection.begin()
         try:
-            result = work(self._connection)
-            self._connection.commit()
+            async with asyncio.timeout(limit):
+                await self._reader.call(self._reading.close)  # after the reads that were asked for before
+                await self._writer.call(self._shut)
+        except TimeoutError:
+            raise StoreUnavailable(f"The database in {self.folder} could not be closed within {limit:g} s.") from None
+        finally:
+            self._reader.end()
+            self._writer.end()
+
+    def _transaction(self, work: Callable[[Connection], T]) -> T:
+        connection = self._connection
+        connection.begin()
+        try:
+            result = work(connection)
+            connection.execute("UPDATE revision SET number = ?", [self._revision + 1]).fetchall()
+            connection.commit()
         except BaseException:
-            self._connection.rollback()
+            with suppress(duckdb.Error):  # a failed commit has rolled back by itself
+                connection.rollback()
             raise
+        self._revision += 1
+        self._revisions.write(self._revision)
         return result
 
+    def _guarded(self, what: str, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except _OUTSIDE as error:
+            if isinstance(error, _INVALID):
+                self._open_again()
+            reason = str(error).splitlines()[0]
+            raise StoreUnavailable(f"The database in {self.folder} cannot {what} now: {reason}") from error
+
     def _query(self, statement: str, values: list[Any]) -> list[dict[str, Any]]:
-        cursor = self._reading.execute(statement, values)
-        names = [column[0] for column in cursor.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        with self._in_use:
+            try:
+                cursor = self._reading.execute(statement, values)
+                names = [column[0] for column in cursor.description or ()]
+                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            except _OUTSIDE as error:
+                reason = str(error).splitlines()[0]
+                raise StoreUnavailable(f"The database in {self.folder} cannot be read now: {reason}") from error
+
+    def _open_again(self) -> None:
+        """Replace connections that DuckDB has given up; when that fails, the next write tries again."""
+        with self._in_use:
+            for connection in (self._reading, self._connection):
+                with suppress(duckdb.Error):
+                    connection.close()
+            with suppress(duckdb.Error, StoreUnavailable):
+                self._connection, notices = open_file(self.folder, self._revisions)
+                self._reading = self._connection.cursor()
+                self._revision = self._revisions.read()
+                self.notices += notices
 
     def _shut(self) -> None:
-        try:
+        with suppress(duckdb.Error):  # a full disk: the log stays, and the next start replays it
             self._connection.execute("CHECKPOINT").fetchall()
-        finally:
+        with suppress(duckdb.Error):
             self._connection.close()
-            os.close(self._lock)
+        self._revisions.close()
+        os.close(self._lock)
 
     def _must_be_open(self) -> None:
         if self._closed:
@@ -114,112 +171,16 @@ def open_database(folder: Path) -> Database:
     folder.chmod(0o700)
     lock = take_lock(folder)
     try:
-        connection, notices = _connect(folder)
+        revisions = RevisionFile(folder)
         try:
-            _migrate(connection, folder / FILE)
-        except duckdb.Error as error:
-            connection.close()
-            raise StoreUnavailable(f"{folder / FILE} cannot be used: {str(error).splitlines()[0]}") from None
+            connection, notices = open_file(folder, revisions)
         except BaseException:
-            connection.close()
+            revisions.close()
             raise
     except BaseException:
         os.close(lock)
         raise
-    return Database(folder, lock, connection, notices)
-
-
-def _connect(folder: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
-    path, wal = folder / FILE, folder / f"{FILE}.wal"
-    notices: list[str] = []
-    if _no_log(wal):
-        # DuckDB takes such a file for one that was torn, and drops it without a word.
-        aside = _move_aside(wal)
-        notices.append(f"The log of the database was damaged; the changes in it are lost. It is now {aside}.")
-    try:
-        return _open(path), notices
-    except duckdb.Error as error:
-        _refuse_what_is_not_damage(error, path)
-        reason = str(error).splitlines()[0]
-    if wal.exists():
-        aside = _move_aside(wal)
-        notices.append(f"The log of the database could not be replayed ({reason}); its changes are lost. It is now {aside}.")
-        try:
-            return _open(path), notices
-        except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
-    notices.append(f"The database is damaged ({reason}). It was moved to {_move_aside(path)}; a new, empty one was made.")
-    return _open(path), notices
-
-
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(str(path), config=_SETTINGS)
-    connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
-    return connection
-
-
-def _refuse_what_is_not_damage(error: duckdb.Error, path: Path) -> None:
-    text = str(error)
-    holder = re.search(r"PID (\d+)", text)
-    if "lock" in text.lower() and ("not supported" in text.lower() or "No locks available" in text):
-        raise cannot_lock(path.parent, text.splitlines()[0]) from None
-    if "Could not set lock" in text or "Conflicting lock" in text:
-        raise held_by(holder.group(1) if holder else "unknown", path.parent) from None
-    written = _storage_version(path)
-    if (written or 0) > STORAGE_VERSION or "version number" in text.lower():
-        raise StoreUnavailable(
-            f"{path} has DuckDB storage version {written}; the installed DuckDB {duckdb.__version__} is used with storage "
-            f"version {STORAGE_VERSION}. Install the DuckDB that wrote it, or move the file away; it was not changed."
-        ) from None
-    damaged = any(words in text.lower() for words in _DAMAGE)
-    if isinstance(error, duckdb.OutOfMemoryException) or (isinstance(error, duckdb.IOException) and not damaged):
-        raise StoreUnavailable(f"{path} cannot be opened: {text.splitlines()[0]}") from None
-
-
-def _storage_version(path: Path) -> int | None:
-    """Read the header of a file that nobody here has open: reading an open one would drop DuckDB's lock."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(20)
-    except OSError:
-        return None
-    return int.from_bytes(head[12:20], "little") if head[8:12] == _MAGIC else None
-
-
-def _no_log(wal: Path) -> bool:
-    """Whether a log does not begin as DuckDB's logs do: the first field, number 100, says which entry follows."""
-    try:
-        with wal.open("rb") as file:
-            head = file.read(2)
-    except OSError:
-        return False
-    return len(head) == 2 and head != b"\x64\x00"
-
-
-def _move_aside(path: Path) -> Path:
-    target = path.with_name(f"{path.name}.corrupt-{utc_now():%Y%m%dT%H%M%S%f}")
-    os.replace(path, target)
-    return target
-
-
-def _migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL, applied_at TIMESTAMPTZ)").fetchall()
-    found = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0]
-    if found > VERSION:
-        raise StoreUnavailable(
-            f"{path} has schema {found}, this docsfy_jupyter knows {VERSION}: update docsfy_jupyter, or move the file away; "
-            "it was not changed."
-        )
-    for number, statements in enumerate(STEPS[found:], found + 1):
-        connection.begin()
-        try:
-            for statement in statements:
-                connection.execute(statement).fetchall()
-            connection.execute("INSERT INTO schema_version VALUES (?, ?)", [number, utc_now()]).fetchall()
-            connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
+    return Database(folder, lock, revisions, connection, notices)
 
 
 def as_time(text: str | None) -> datetime | None:

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
+import sys
 from pathlib import Path
 
 from docsfy_jupyter.errors import StoreUnavailable
 
 _CANNOT_LOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 30  # a locked byte cannot be read by others, and they shall read whose lock it is
+
+    def _lock(handle: int) -> None:
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def held_by(holder: str, folder: Path) -> StoreUnavailable:
@@ -36,22 +50,29 @@ def take_lock(folder: Path) -> int:
     Returns
     -------
     int
-        A file descriptor; closing it frees the lock.
+        A file descriptor, which no child inherits; closing it frees the lock.
 
     Raises
     ------
     StoreUnavailable
     """
-    handle = os.open(folder / "docsfy.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(folder / "docsfy.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle)
     except OSError as error:
-        lines = os.pread(handle, 500, 0).decode("utf-8", "replace").splitlines()
+        os.lseek(handle, 0, os.SEEK_SET)
+        lines = os.read(handle, 500).decode("utf-8", "replace").splitlines()
         holder = lines[0] if lines and lines[0] else "unknown"
         os.close(handle)
         if error.errno in _CANNOT_LOCK:
             raise cannot_lock(folder, error.strerror or str(error)) from None
         raise held_by(holder, folder) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n{socket.gethostname()}\n".encode(), 0)
+    try:
+        os.lseek(handle, 0, os.SEEK_SET)
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n{socket.gethostname()}\n".encode())
+    except OSError as error:  # a full disk: the lock holds all the same, but nobody can read whose it is
+        if error.errno != errno.ENOSPC:
+            os.close(handle)
+            raise
     return handle

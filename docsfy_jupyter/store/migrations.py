@@ -29,6 +29,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             tokens_out BIGINT, tokens_cached BIGINT, cost_usd DOUBLE, basis VARCHAR, seconds DOUBLE, outcome VARCHAR,
             occurred_at TIMESTAMPTZ)""",
     ),
+    # one number, raised by every transaction: `revisions.py` says why
+    ("CREATE TABLE revision (number BIGINT NOT NULL)", "INSERT INTO revision VALUES (0)"),
 )
 
 VERSION = len(STEPS)

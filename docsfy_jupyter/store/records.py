@@ -1,13 +1,13 @@
-"""What is written beside the rows of variants: runs, events, pages, calls."""
+"""What is written beside the rows of variants: runs, events, pages, calls. Every field has the name of its column."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from docsfy_jupyter.models import VariantKey
+from docsfy_jupyter.models import Variant, VariantKey
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class RunStart:
 class RunEnd:
     """What is known of a run once it has ended; ``cost_usd`` None is unknown, never 0."""
 
+    generation_id: str
     ended_by: str | None
     ended_at: datetime
     outcome: str
@@ -46,7 +47,7 @@ class Event:
     """One line of a run's log; append only."""
 
     generation_id: str
-    at: datetime
+    occurred_at: datetime
     kind: str
     text: str
     user_name: str | None = None
@@ -70,7 +71,7 @@ class PageRecord:
     seconds: float
     outcome: str
     failure: str | None
-    at: datetime
+    occurred_at: datetime
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,22 @@ class CallRecord:
     basis: str | None
     seconds: float
     outcome: str
-    at: datetime
+    occurred_at: datetime
 
 
 @dataclass(frozen=True)
 class ProgressUpdate:
-    """Changed fields of the row of a run in progress."""
+    """The row of a run in progress as it is in memory; ``planned`` says whether its plan is another one than the stored."""
 
-    key: VariantKey
-    generation_id: str
-    changes: Mapping[str, Any]
+    row: Variant
+    planned: bool = False
+
+
+Record = RunStart | RunEnd | Event | PageRecord | CallRecord
+
+
+def columns(record: Record) -> dict[str, Any]:
+    """Return the fields of a record by their columns; a variant's key is five of them."""
+    named = {f.name: getattr(record, f.name) for f in fields(record)}
+    key = named.pop("key", None)
+    return {**(asdict(key) if key is not None else {}), **named}

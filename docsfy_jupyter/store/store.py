@@ -9,35 +9,27 @@ import asyncio
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant, VariantKey, iso, money, safe_text, utc_now
-from docsfy_jupyter.store.database import Database, as_time, open_database
-from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.database import CLOSE_LIMIT, Database, as_time, open_database
+from docsfy_jupyter.store.opening import Connection
+from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, Record, RunEnd, RunStart, columns
 
-_KEY = "name = ? AND branch = ? AND ai_provider = ? AND ai_model = ? AND owner = ?"
-_TEXTS = (
-    "name",
-    "branch",
-    "ai_provider",
-    "ai_model",
-    "owner",
-    "status",
-    "generation_id",
-    "repo_url",
-    "current_stage",
-    "plan_json",
-    "error_message",
-    "last_commit_sha",
-)
+_KEY_COLUMNS = ("name", "branch", "ai_provider", "ai_model", "owner")
+_KEY = " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
+_RUNNING = "status = 'generating' AND generation_id = ?"
+_TEXTS = ("status", "generation_id", "repo_url", "current_stage", "plan_json", "error_message", "last_commit_sha")
 _TIMES = ("last_generated", "created_at", "updated_at", "started_at")
-_COLUMNS = (*_TEXTS, *_TIMES, "page_count", "total_cost_usd", "state")
+_NUMBERS = ("page_count", "total_cost_usd")
+_PROGRESS = ("current_stage", "page_count", "updated_at", "state")  # what a run in progress changes; the plan once
+_TYPES = {"page_count": "INTEGER", "updated_at": "TIMESTAMPTZ", "state": "JSON", "plan_json": "JSON"}
+_ROWS_AT_ONCE = 100
+RESTART = "the server (it was restarted)"
 _RUN_FILTERS = {
     "name": "name = ?",
     "branch": "branch = ?",
@@ -47,8 +39,6 @@ _RUN_FILTERS = {
     "since": "started_at >= ?",
 }
 _TABLES = ("projects", "runs", "events", "pages", "ai_calls")
-
-Connection = duckdb.DuckDBPyConnection
 
 
 class Store:
@@ -79,14 +69,20 @@ class Store:
         """What had to be moved aside when the file was opened, one sentence each."""
         return self._database.notices
 
-    async def close(self) -> None:
-        """Checkpoint and close; a second call does nothing."""
-        await self._database.close()
+    async def close(self, limit: float = CLOSE_LIMIT) -> None:
+        """Checkpoint and close; a second call does nothing.
+
+        Raises
+        ------
+        StoreUnavailable
+            Not closed within ``limit`` seconds; nothing acknowledged is lost.
+        """
+        await self._database.close(limit)
 
     async def load_variants(self) -> list[Variant]:
         """Return every row."""
-        rows = await self._database.read("SELECT state FROM projects")
-        return [Variant.from_json(json.loads(row["state"])) for row in rows]
+        rows = await self._database.read("SELECT state, plan_json FROM projects")
+        return [_row(row["state"], row["plan_json"]) for row in rows]
 
     async def recover(self, message: str) -> list[Variant]:
         """Turn rows that a dead server left in ``generating`` into ``error``, and close their runs.
@@ -98,13 +94,14 @@ class Store:
         """
 
         def work(connection: Connection) -> list[Variant]:
-            found = connection.execute("SELECT state FROM projects WHERE status = 'generating'").fetchall()
-            rows = [_cut_off(Variant.from_json(json.loads(state)), message) for (state,) in found]
+            found = connection.execute("SELECT state, plan_json FROM projects WHERE status = 'generating'").fetchall()
+            rows = [_cut_off(_row(*values), message) for values in found]
             for row in rows:
-                _put(connection, row)
-            sql = "UPDATE runs SET outcome = 'error', error_message = ?, ended_at = ? WHERE ended_at IS NULL"
-            connection.execute(sql, [message, utc_now()]).fetchall()
-            _events(connection, [Event(row.generation_id, utc_now(), "error", message) for row in rows])
+                _update(connection, _record(row), _KEY, _values(row.key))
+                _end(connection, _cut_off_run(row, message))
+            sql = "UPDATE runs SET outcome = 'error', error_message = ?, ended_at = ?, ended_by = ? WHERE ended_at IS NULL"
+            connection.execute(sql, [message, utc_now(), RESTART]).fetchall()
+            _insert(connection, "events", [Event(row.generation_id, utc_now(), "error", message, RESTART) for row in rows])
             return rows
 
         return await self._database.write(work)
@@ -114,65 +111,63 @@ class Store:
 
         def work(connection: Connection) -> None:
             _put(connection, variant)
-            names = (
-                "generation_id, name, branch, ai_provider, ai_model, owner, repo_url, started_by, batch_id, forced, started_at"
-            )
-            key = run.key
-            values: list[Any] = [run.generation_id, key.name, key.branch, key.ai_provider, key.ai_model, key.owner, run.repo_url]
-            values += [run.started_by, run.batch_id, run.forced, run.started_at]
-            connection.execute(f"INSERT INTO runs ({names}) VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
-            _events(connection, [event])
+            _insert(connection, "runs", [run])
+            _insert(connection, "events", [event])
 
         await self._database.write(work)
 
-    async def save_progress(self, updates: Sequence[ProgressUpdate]) -> None:
-        """Write changed fields of rows whose run is still in progress; others are left alone."""
+    async def save_progress(
+        self, updates: Sequence[ProgressUpdate], events: Sequence[Event] = (), pages: Sequence[PageRecord] = ()
+    ) -> None:
+        """Write the rows of runs that are still in progress, others are left alone; and append events and page records.
+
+        One transaction of few statements, from rows that the caller has in memory: a statement costs about 1 ms.
+        """
 
         def work(connection: Connection) -> None:
-            for update in updates:
-                row = _generating(connection, update.key, update.generation_id)
-                if row is not None:
-                    _update(connection, row.changed(**update.changes))
+            _progress(connection, [update.row for update in updates if not update.planned], _PROGRESS)
+            _progress(connection, [update.row for update in updates if update.planned], (*_PROGRESS, "plan_json"))
+            _insert(connection, "events", events)
+            _insert(connection, "pages", pages)
 
-        await self._database.write(work)
+        if updates or events or pages:
+            await self._database.write(work)
 
-    async def end_run(self, key: VariantKey, generation_id: str, changes: Mapping[str, Any], end: RunEnd, event: Event) -> bool:
+    async def end_run(
+        self, row: Variant, end: RunEnd, events: Sequence[Event] = (), pages: Sequence[PageRecord] = ()
+    ) -> Variant | None:
         """Write the one terminal status of a run.
+
+        Parameters
+        ----------
+        row : Variant
+            As it is to be.
+        end : RunEnd
+            The same for the history.
+        events, pages : sequence
+            What the run had to tell and was not written yet.
 
         Returns
         -------
-        bool
-            False when the row does not say ``generating`` for this very run; nothing is written then.
+        Variant or None
+            The row as it is now: the given one, or another one where the row did not say ``generating`` for this very run;
+            then nothing was written.
         """
 
-        def work(connection: Connection) -> bool:
-            row = _generating(connection, key, generation_id)
-            if row is None:
-                return False
-            _put(connection, row.changed(**changes))
-            values: list[Any] = [end.ended_by, end.ended_at, end.outcome, end.failed_stage, _clean(end.error_message)]
-            values += [end.commit_sha, end.page_count, end.total_pages, end.pages_fresh, end.pages_cached, money(end.cost_usd)]
-            values += [_json(dict(end.stage_times)), generation_id]
-            sql = (
-                "UPDATE runs SET ended_by = ?, ended_at = ?, outcome = ?, failed_stage = ?, error_message = ?, commit_sha = ?, "
-                "page_count = ?, total_pages = ?, pages_fresh = ?, pages_cached = ?, cost_usd = ?, stage_times = ? "
-                "WHERE generation_id = ?"
-            )
-            connection.execute(sql, values).fetchall()
-            _events(connection, [event])
-            return True
+        def work(connection: Connection) -> Variant | None:
+            where, values = f"{_KEY} AND {_RUNNING}", [*_values(row.key), row.generation_id]
+            if not _update(connection, _record(row), where, values):
+                return _get(connection, row.key)
+            _end(connection, end)
+            _insert(connection, "events", events)
+            _insert(connection, "pages", pages)
+            return row
 
         return await self._database.write(work)
 
-    async def save_row(self, key: VariantKey, changes: Mapping[str, Any]) -> None:
-        """Write changed fields of a row outside a run."""
-
-        def work(connection: Connection) -> None:
-            row = _get(connection, key)
-            if row is not None:
-                _put(connection, row.changed(**changes))
-
-        await self._database.write(work)
+    async def save_row(self, row: Variant) -> None:
+        """Write a row outside a run."""
+        await self._database.write(lambda connection: _put(connection, row))
 
     async def delete_variant(self, key: VariantKey, user: str) -> bool:
         """Delete a row; its runs stay, marked, so that cost never shrinks."""
@@ -183,43 +178,15 @@ class Store:
                 return False
             connection.execute(f"DELETE FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
             connection.execute(f"UPDATE runs SET deleted = TRUE WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
-            _events(connection, [Event(row.generation_id, utc_now(), "deleted", f"Deleted {key.address}", user)])
+            _insert(connection, "events", [Event(row.generation_id, utc_now(), "deleted", f"Deleted {key.address}", user)])
             return True
 
         return await self._database.write(work)
 
-    async def add_events(self, events: Sequence[Event]) -> None:
-        """Append events."""
-        if events:
-            await self._database.write(lambda connection: _events(connection, events))
-
-    async def add_pages(self, pages: Sequence[PageRecord]) -> None:
-        """Append page records."""
-        if not pages:
-            return
-
-        def work(connection: Connection) -> None:
-            for page in pages:
-                values: list[Any] = [page.generation_id, page.slug, safe_text(page.title), page.provider, page.model]
-                values += [page.commit_sha, _json(list(page.sources)), page.prompt_hash, page.generator_version]
-                values += [page.cache_key, page.seconds, page.outcome, safe_text(page.failure) if page.failure else None, page.at]
-                connection.execute(f"INSERT INTO pages VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
-
-        await self._database.write(work)
-
     async def add_calls(self, calls: Sequence[CallRecord]) -> None:
         """Append calls of providers."""
-        if not calls:
-            return
-
-        def work(connection: Connection) -> None:
-            for call in calls:
-                values: list[Any] = [call.generation_id, call.slug, call.purpose, call.provider, call.model, call.tokens_in]
-                values += [call.tokens_out, call.tokens_cached, money(call.cost_usd), call.basis, _clean(call.seconds)]
-                values += [call.outcome, call.at]
-                connection.execute(f"INSERT INTO ai_calls VALUES ({_marks(values)})", values).fetchall()  # noqa: S608
-
-        await self._database.write(work)
+        if calls:
+            await self._database.write(lambda connection: _insert(connection, "ai_calls", calls))
 
     async def list_pages(self, generation_id: str) -> list[dict[str, Any]]:
         """Return the page records of a run, oldest first, JSON-able."""
@@ -290,44 +257,102 @@ def _cut_off(row: Variant, message: str) -> Variant:
     return row.changed(**changes, pages_active=(), queue_position=None, eta_at=None, updated_at=now)
 
 
-def _values(key: VariantKey) -> list[str]:
-    return [key.name, key.branch, key.ai_provider, key.ai_model, key.owner]
+def _cut_off_run(row: Variant, message: str) -> RunEnd:
+    plan = row.plan()
+    return RunEnd(
+        generation_id=row.generation_id,
+        ended_by=RESTART,
+        ended_at=utc_now(),
+        outcome=Status.ERROR.value,
+        failed_stage=row.failed_stage,
+        error_message=message,
+        commit_sha=row.last_commit_sha,
+        page_count=row.page_count,
+        total_pages=len(plan.pages()) if plan else 0,
+        pages_fresh=len(row.pages_done),
+        pages_cached=max(row.page_count - len(row.pages_done), 0),
+        cost_usd=row.run_cost_usd,
+        stage_times=row.stage_times,
+    )
 
 
-def _marks(values: Sequence[Any]) -> str:
+def _values(key: VariantKey) -> list[Any]:
+    return [getattr(key, name) for name in _KEY_COLUMNS]
+
+
+def _marks(values: Collection[Any]) -> str:
     return ", ".join("?" * len(values))
 
 
+def _row(state: str, plan_json: str | None) -> Variant:
+    return Variant.from_json({"plan_json": plan_json, **json.loads(state)})
+
+
 def _get(connection: Connection, key: VariantKey) -> Variant | None:
-    found = connection.execute(f"SELECT state FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
-    return Variant.from_json(json.loads(found[0][0])) if found else None
-
-
-def _generating(connection: Connection, key: VariantKey, generation_id: str) -> Variant | None:
-    row = _get(connection, key)
-    return row if row and row.status is Status.GENERATING and row.generation_id == generation_id else None
+    found = connection.execute(f"SELECT state, plan_json FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
+    return _row(*found[0]) if found else None
 
 
 def _put(connection: Connection, row: Variant) -> None:
     """Write a row whole: an update where it exists, else an insert."""
-    if _get(connection, row.key) is not None:
-        _update(connection, row)
-        return
     record = _record(row)
-    sql = f"INSERT INTO projects ({', '.join(_COLUMNS)}) VALUES ({_marks(record)})"  # noqa: S608
-    connection.execute(sql, record).fetchall()
+    if not _update(connection, record, _KEY, _values(row.key)):
+        record = {**dict(zip(_KEY_COLUMNS, map(safe_text, _values(row.key)), strict=True)), **record}
+        sql = f"INSERT INTO projects ({', '.join(record)}) VALUES ({_marks(record)})"  # noqa: S608
+        connection.execute(sql, list(record.values())).fetchall()
 
 
-def _update(connection: Connection, row: Variant) -> None:
-    changes = ", ".join(f"{name} = ?" for name in _COLUMNS[5:])
-    values = [*_record(row)[5:], *_values(row.key)]
-    connection.execute(f"UPDATE projects SET {changes} WHERE {_KEY}", values).fetchall()  # noqa: S608
+def _update(connection: Connection, record: Mapping[str, Any], where: str, values: Sequence[Any], table: str = "projects") -> int:
+    """Change columns; returns in how many rows."""
+    changes = ", ".join(f"{name} = ?" for name in record)
+    sql = f"UPDATE {table} SET {changes} WHERE {where}"  # noqa: S608
+    return int(connection.execute(sql, [*record.values(), *values]).fetchall()[0][0])
 
 
-def _record(row: Variant) -> list[Any]:
+def _progress(connection: Connection, rows: Sequence[Variant], names: Sequence[str]) -> None:
+    """Update some columns of many rows by one statement; a generation id belongs to one row."""
+    if not rows:
+        return
+    records = [_record(row) for row in rows]
+    changes = ", ".join(f"{name} = new.{name}" for name in names)
+    types = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')}" for name in ("generation_id", *names))
+    given = ", ".join([f"({types})"] * len(records))
+    sql = (
+        f"UPDATE projects SET {changes} FROM (VALUES {given}) AS new (generation_id, {', '.join(names)}) "  # noqa: S608
+        "WHERE projects.generation_id = new.generation_id AND projects.status = 'generating'"
+    )
+    values = [record[name] for record in records for name in ("generation_id", *names)]
+    connection.execute(sql, values).fetchall()
+
+
+def _end(connection: Connection, end: RunEnd) -> None:
+    record = {name: _bound(name, value) for name, value in columns(end).items() if name != "generation_id"}
+    _update(connection, record, "generation_id = ? AND ended_at IS NULL", [end.generation_id], "runs")
+
+
+def _insert(connection: Connection, table: str, records: Sequence[Record]) -> None:
+    """Append records of one kind, many by one statement."""
+    for first in range(0, len(records), _ROWS_AT_ONCE):
+        rows = [columns(record) for record in records[first : first + _ROWS_AT_ONCE]]
+        marks = ", ".join([f"({_marks(rows[0])})"] * len(rows))
+        sql = f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES {marks}"  # noqa: S608
+        connection.execute(sql, [_bound(name, value) for row in rows for name, value in row.items()]).fetchall()
+
+
+def _bound(name: str, value: Any) -> Any:
+    """Make a field storable in its column."""
+    if name == "cost_usd":
+        return money(value)
+    return _json(value) if isinstance(value, Mapping | tuple) else _clean(value)
+
+
+def _record(row: Variant) -> dict[str, Any]:
+    """Return the columns of a row beside its key; ``state`` is the whole row but the plan, which has a column of its own."""
     data: dict[str, Any] = _clean(row.to_json())
-    times: list[datetime | None] = [as_time(data[name]) for name in _TIMES]
-    return [*[data[name] for name in _TEXTS], *times, data["page_count"], data["total_cost_usd"], _json(data)]
+    plain = {name: data[name] for name in (*_TEXTS, *_NUMBERS)}
+    times = {name: as_time(data[name]) for name in _TIMES}
+    del data["plan_json"]
+    return {**plain, **times, "state": json.dumps(data, allow_nan=False)}
 
 
 def _clean(value: Any) -> Any:
@@ -349,14 +374,6 @@ def _json(value: Any) -> str:
 
 def _quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
-
-
-def _events(connection: Connection, events: Sequence[Event]) -> None:
-    sql = "INSERT INTO events (generation_id, occurred_at, kind, text, user_name, details) VALUES (?, ?, ?, ?, ?, ?)"
-    for event in events:
-        details = _json(dict(event.details))
-        values = [event.generation_id, event.at, event.kind, safe_text(event.text), event.user_name, details]
-        connection.execute(sql, values).fetchall()
 
 
 def _jsonable(row: dict[str, Any], json_column: str) -> dict[str, Any]:

@@ -26,16 +26,17 @@ async def begin(store: Store, row: Variant = ROW) -> None:
 
 
 def end(outcome: str) -> RunEnd:
-    return RunEnd("me", utc_now(), outcome)
+    return RunEnd("g1", "me", utc_now(), outcome)
 
 
 async def test_the_terminal_status_is_written_once_and_a_late_page_changes_nothing(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
     await begin(store)
+    aborted = ROW.changed(status=Status.ABORTED, current_stage=None)
     event = Event("g1", utc_now(), "aborted", "x")
-    assert await store.end_run(ROW.key, "g1", {"status": Status.ABORTED, "current_stage": None}, end("aborted"), event)
-    assert not await store.end_run(ROW.key, "g1", {"status": Status.READY}, end("ready"), event)
-    await store.save_progress([ProgressUpdate(ROW.key, "g1", {"page_count": 9})])
+    assert await store.end_run(aborted, end("aborted"), [event]) == aborted
+    assert await store.end_run(ROW.changed(status=Status.READY), end("ready"), [event]) == aborted
+    await store.save_progress([ProgressUpdate(ROW.changed(page_count=9))])
     (row,) = await store.load_variants()
     assert (row.status, row.page_count) == (Status.ABORTED, 0)
     await store.close()
@@ -43,13 +44,17 @@ async def test_the_terminal_status_is_written_once_and_a_late_page_changes_nothi
 
 
 @pytest.mark.case("F07")
-async def test_a_count_does_not_reset_the_stage(tmp_path: Path) -> None:
+async def test_progress_writes_what_changed_and_keeps_the_plan(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
-    await begin(store, ROW.changed(current_stage=Stage.GENERATING_PAGES))
-    await store.save_progress([ProgressUpdate(ROW.key, "g1", {"page_count": 1})])
-    assert (await store.load_variants())[0].current_stage is Stage.GENERATING_PAGES
-    await store.save_progress([ProgressUpdate(ROW.key, "g1", {"current_stage": None})])
-    assert (await store.load_variants())[0].current_stage is None
+    await begin(store, ROW.changed(current_stage=Stage.PLANNING))
+    planned = ROW.changed(current_stage=Stage.GENERATING_PAGES, plan_json='{"navigation": []}')
+    await store.save_progress([ProgressUpdate(planned, planned=True)])
+    await store.save_progress([ProgressUpdate(planned.changed(page_count=1))], [Event("g1", utc_now(), "page_done", "A")])
+    assert await store.load_variants() == [planned.changed(page_count=1)]
+    sql = "SELECT current_stage, page_count, plan_json FROM projects"
+    (row,) = await store._database.read(sql)
+    assert tuple(row.values()) == ("generating_pages", 1, planned.plan_json)
+    assert [event["kind"] for event in await store.list_events("g1", 0, 9)] == ["started", "page_done"]
     await store.close()
 
 
@@ -60,7 +65,7 @@ async def test_many_writers_and_readers_lose_nothing(tmp_path: Path) -> None:
     rows = [ROW.changed(name=f"demo-{i}", generation_id=f"g{i}") for i in range(10)]
     for row in rows:
         await begin(store, row)
-    writes = [store.save_progress([ProgressUpdate(row.key, row.generation_id, {"page_count": n})]) for n in range(1, 11) for row in rows]
+    writes = [store.save_progress([ProgressUpdate(row.changed(page_count=n))]) for n in range(1, 11) for row in rows]
     answers = await asyncio.gather(*writes, *[store.list_runs({}, 100, 0) for _ in range(50)])
     assert all(total == 10 for _, total in answers[100:])
     assert {row.page_count for row in await store.load_variants()} == {10}
@@ -78,6 +83,12 @@ async def test_recovery_turns_orphans_into_errors_and_leaves_others(tmp_path: Pa
     orphan = rows["demo"]
     assert (orphan.status, orphan.current_stage, orphan.failed_stage, orphan.page_count) == (Status.ERROR, None, Stage.GENERATING_PAGES, 3)
     assert rows["other"] == ready
+    runs, _ = await store.list_runs({"name": "demo"}, 9, 0)
+    facts = ("outcome", "failed_stage", "ended_by", "error_message", "page_count")
+    assert [runs[0][fact] for fact in facts] == [
+        "error", "generating_pages", "the server (it was restarted)", "Server restarted during generation", 3,
+    ]  # fmt: skip
+    assert runs[0]["ended_at"] is not None
     await store.close()
 
 
@@ -149,6 +160,6 @@ async def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 async def test_text_that_is_not_unicode_is_cleaned(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
     await begin(store)
-    await store.add_events([Event("g1", utc_now(), "note", "caf\udce9\x00")])
+    await store.save_progress([], [Event("g1", utc_now(), "note", "caf\udce9\x00")])
     assert (await store.list_events("g1", 0, 10))[-1]["text"] == "caf?"
     await store.close()

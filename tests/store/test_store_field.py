@@ -15,7 +15,7 @@ import pytest
 
 from docsfy_jupyter.errors import BadRequest, StoreUnavailable
 from docsfy_jupyter.models import FailedPage, Status, Variant, iso, utc_now
-from docsfy_jupyter.store import database, lock
+from docsfy_jupyter.store import lock, opening
 from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
 from docsfy_jupyter.store.store import Store
 
@@ -33,7 +33,7 @@ async def main():
     count = row.page_count
     while True:
         count += 1
-        await store.save_progress([ProgressUpdate(row.key, row.generation_id, {"page_count": count})])
+        await store.save_progress([ProgressUpdate(row.changed(page_count=count))])
         print(count, flush=True)
 
 asyncio.run(main())
@@ -96,7 +96,7 @@ async def test_a_disk_without_locks_names_the_setting(tmp_path: Path, monkeypatc
     if where == "lock":
         monkeypatch.setattr(lock.fcntl, "flock", refuse)
     else:
-        monkeypatch.setattr(database.duckdb, "connect", refuse)
+        monkeypatch.setattr(opening.duckdb, "connect", refuse)
     with pytest.raises(StoreUnavailable, match=r'c\.DocsfyApp\.data_dir = "/a/local/folder"'):
         await Store.open(tmp_path)
 
@@ -120,7 +120,7 @@ async def test_delete_and_insert_of_one_key_under_readers(tmp_path: Path) -> Non
     for number in range(30):
         row = ROW.changed(generation_id=f"g{number}")
         await begin(store, row)
-        updates = [store.save_progress([ProgressUpdate(row.key, row.generation_id, {"page_count": n})]) for n in range(4)]
+        updates = [store.save_progress([ProgressUpdate(row.changed(page_count=n))]) for n in range(4)]
         await asyncio.gather(*updates, store.load_variants())
         assert await store.delete_variant(row.key, "me")
     assert await store.load_variants() == []
@@ -151,15 +151,14 @@ async def test_costs_pages_and_calls_are_kept_and_nan_is_unknown(tmp_path: Path)
     store = await Store.open(tmp_path)
     await begin(store)
     assert await store.run_costs(ROW.key) is None
-    bad = {"status": Status.ERROR, "run_cost_usd": math.nan, "failed_pages": (FailedPage("a", "caf\udce9\x00"),)}
-    end = RunEnd("me", utc_now(), "error", error_message="caf\udce9", cost_usd=0.25)
-    assert await store.end_run(ROW.key, "g1", bad, end, Event("g1", utc_now(), "error", "x", details={"cost": math.inf}))
+    bad = ROW.changed(status=Status.ERROR, run_cost_usd=math.nan, failed_pages=(FailedPage("a", "caf\udce9\x00"),))
+    end = RunEnd("g1", "me", utc_now(), "error", error_message="caf\udce9", cost_usd=0.25)
+    page = PageRecord("g1", "a", "A", "p", "m", "c", ("a.py",), "h", "1", "k", 0.1, "fresh", None, utc_now())
+    assert await store.end_run(bad, end, [Event("g1", utc_now(), "error", "x", details={"cost": math.inf})], [page])
     (row,) = await store.load_variants()
     assert (row.run_cost_usd, row.failed_pages) == (None, (FailedPage("a", "caf?"),))
     assert await store.run_costs(ROW.key) == 0.25
     await store.add_calls([CallRecord("g1", None, "plan", "p", "m", 1, 2, None, math.nan, None, 0.1, "ok", utc_now())])
-    page = PageRecord("g1", "a", "A", "p", "m", "c", ("a.py",), "h", "1", "k", 0.1, "fresh", None, utc_now())
-    await store.add_pages([page])
     assert [(found["slug"], found["sources"]) for found in await store.list_pages("g1")] == [("a", ["a.py"])]
     await store.close()
     await store.close()

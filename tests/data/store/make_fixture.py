@@ -21,9 +21,9 @@ async def main() -> None:
         store = await Store.open(Path(folder))
         row = Variant("demo", "main", "local", "static", "me", "https://h.example/demo", Status.GENERATING, AT, AT, generation_id="g1")
         await store.begin_run(row, RunStart("g1", row.key, row.repo_url, "me", utc_now()), Event("g1", utc_now(), "started", "x", "me"))
-        end = RunEnd(None, utc_now(), "ready", page_count=3, total_pages=3, pages_fresh=3, cost_usd=0.0)
-        changes = {"status": Status.READY, "page_count": 3, "last_commit_sha": "0" * 40}
-        await store.end_run(row.key, "g1", changes, end, Event("g1", utc_now(), "ready", "ready"))
+        end = RunEnd("g1", None, utc_now(), "ready", page_count=3, total_pages=3, pages_fresh=3, cost_usd=0.0)
+        ready = row.changed(status=Status.READY, page_count=3, last_commit_sha="0" * 40)
+        await store.end_run(ready, end, [Event("g1", utc_now(), "ready", "ready")])
         await store.close()
         shutil.copyfile(Path(folder) / "docsfy.duckdb", Path(__file__).with_name(f"schema-{VERSION}.duckdb"))
 

@@ -1,0 +1,212 @@
+"""How a run ends: the one terminal status, written once, and again and again where the database cannot be written.
+
+Readers never wait for a broken disk: the row in memory says how the run ended as soon as the first attempt is over. Until
+the database has it too, the health call says so, the variant takes no new run, and a restart finds a row in ``generating``
+and recovers it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from docsfy_jupyter.errors import DocsfyError, StoreUnavailable
+from docsfy_jupyter.generation.feed import ChangeFeed
+from docsfy_jupyter.generation.open_store import OpenStore
+from docsfy_jupyter.generation.pipeline import RunJob, RunResult
+from docsfy_jupyter.generation.run import Run
+from docsfy_jupyter.models import ABORTED_BY_USER, Status, Variant, VariantKey, iso, safe_text, utc_now
+from docsfy_jupyter.store.records import Event, PageRecord, RunEnd
+
+STOPPED = "The server was stopped during generation"
+BY_SERVER = "the server (it was stopped)"
+_OLD_SITES = 60.0  # seconds that a reader may still be in the site before this one
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_ATTEMPT = 10.0
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a run: the row as it is to be, and what the history gets."""
+
+    row: Variant
+    end: RunEnd
+    events: tuple[Event, ...]
+    pages: tuple[PageRecord, ...]
+
+
+async def conclude(run: Run, job: RunJob, log: logging.Logger) -> Ending:
+    """Look at a work task that is done, publish what it made, and say how the run ended."""
+    changes: dict[str, Any]
+    if run.work is None or run.work.cancelled():
+        message = STOPPED if run.aborted_by == BY_SERVER else ABORTED_BY_USER
+        changes = {"status": Status.ABORTED, "error_message": message, "failed_stage": run.row.current_stage}
+    else:
+        try:
+            changes = await _published(job, run.work.result())
+        except Exception as error:  # noqa: BLE001  whatever it is, it is how the run ended
+            changes = _failed(run, error, log)
+    return _ending(run, changes)
+
+
+async def _published(job: RunJob, result: RunResult) -> dict[str, Any]:
+    changes: dict[str, Any] = {"error_message": None, "failed_pages": (), "plan_json": result.plan.to_json()}
+    if result.site is not None:
+        await asyncio.to_thread(job.folder.sites.publish, result.site)
+        await asyncio.to_thread(job.folder.store_manifest, dict(result.manifest))
+        await asyncio.to_thread(job.folder.prune, dict(result.manifest["keys"]))
+        await asyncio.to_thread(job.folder.sites.remove_old, _OLD_SITES)
+        changes |= {"last_generated": iso(utc_now()), "last_commit_sha": result.commit, "site": True}
+    return changes | {"status": Status.READY, "current_stage": result.stage, "page_count": len(result.plan.pages())}
+
+
+def _failed(run: Run, error: Exception, log: logging.Logger) -> dict[str, Any]:
+    changes: dict[str, Any] = {"status": Status.ERROR, "failed_stage": run.row.current_stage}
+    if isinstance(error, DocsfyError):
+        text = error.message
+        changes["failed_pages"] = tuple(error.details.get("failed_pages", run.row.failed_pages))
+    elif isinstance(error, OSError) and error.errno in _NO_ROOM:
+        text = f"No space left on the device that holds {error.filename or 'the data folder'}. Free some, then start again."
+    else:
+        log.error("docsfy_jupyter: run %s failed", run.generation_id, exc_info=error)
+        text = f"Internal error ({type(error).__name__}: {error}); the server's log has the details."
+    return {**changes, "error_message": safe_text(text)[:4000]}
+
+
+def _ending(run: Run, changes: dict[str, Any]) -> Ending:
+    before, now = run.row, utc_now()
+    cost = before.run_cost_usd if run.fresh else 0.0
+    total = None if cost is None else (before.total_cost_usd or 0.0) + cost
+    usual: dict[str, Any] = {"current_stage": None, "queue_position": None, "pages_active": (), "eta_at": None}
+    row = before.changed(**{**usual, **changes}, run_cost_usd=cost, total_cost_usd=total, updated_at=iso(now) or "")
+    by = run.aborted_by if row.status is Status.ABORTED else None
+    plan = row.plan()
+    end = RunEnd(
+        generation_id=run.generation_id,
+        ended_by=by,
+        ended_at=now,
+        outcome=row.status.value,
+        failed_stage=row.failed_stage,
+        error_message=row.error_message,
+        commit_sha=row.last_commit_sha,
+        page_count=row.page_count,
+        total_pages=len(plan.pages()) if plan else 0,
+        pages_fresh=run.fresh,
+        pages_cached=run.reused,
+        cost_usd=cost,
+        stage_times=dict(row.stage_times),
+    )
+    events, pages = run.take()
+    event = run.event(row.status.value, row.error_message or row.status.value, by)
+    return Ending(row, end, (*events, event), tuple(pages))
+
+
+class Endings:
+    """Writes the ends of runs.
+
+    Parameters
+    ----------
+    opened : OpenStore
+        The store.
+    feed : ChangeFeed
+        Where readers see the rows.
+    log : logging.Logger
+        Told when an end cannot be written, and when it could.
+    """
+
+    def __init__(self, opened: OpenStore, feed: ChangeFeed, log: logging.Logger) -> None:
+        self._opened = opened
+        self._feed = feed
+        self._log = log
+        self._unwritten: dict[VariantKey, Ending] = {}
+        self._reason = ""
+        self._wake = asyncio.Event()
+
+    async def write(self, ending: Ending) -> None:
+        """Write an end, and tell it to readers whether or not that succeeded. Never raises."""
+        key, row = ending.row.key, ending.row
+        try:
+            written = await self._attempt(ending)
+        except Exception as error:  # noqa: BLE001  kept and tried again
+            self._unwritten[key] = ending
+            self._reason = _told(error)
+            self._log.error("docsfy_jupyter: %s is %s; %s", key.address, row.status.value, self._sentence())
+            self._wake.set()
+        else:
+            if written is None:
+                self._feed.remove(key)
+                return
+            row = written
+        self._feed.put(row)
+
+    async def settle(self, key: VariantKey) -> None:
+        """Write the end of a variant's last run now, if that is still to be done: a new run must not overtake it.
+
+        Raises
+        ------
+        StoreUnavailable
+            It cannot be written yet.
+        """
+        ending = self._unwritten.get(key)
+        if ending is None:
+            return
+        try:
+            await self._attempt(ending)
+        except Exception as error:
+            self._reason = _told(error)
+            raise StoreUnavailable(self._sentence()) from error
+        if self._unwritten.get(key) is ending:
+            del self._unwritten[key]
+            self._log.warning("docsfy_jupyter: the end of the last run of %s could be written now", key.address)
+
+    def check(self) -> None:
+        """Say whether everything that ended is in the database.
+
+        Raises
+        ------
+        StoreUnavailable
+            With how many are not, and why.
+        """
+        if self._unwritten:
+            raise StoreUnavailable(self._sentence())
+
+    async def run(self) -> None:
+        """Try again, for ever, with longer and longer pauses."""
+        pause = _FIRST_PAUSE
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(pause)
+            pause = _FIRST_PAUSE if await self.settle_all() else min(pause * 2, _LONGEST_PAUSE)
+            if not self._unwritten:
+                self._wake.clear()
+
+    async def settle_all(self) -> bool:
+        """Try each once; returns whether none is left."""
+        for key in tuple(self._unwritten):
+            try:
+                await self.settle(key)
+            except StoreUnavailable:
+                return False
+        return True
+
+    async def _attempt(self, ending: Ending) -> Variant | None:
+        store = self._opened.store
+        if store is None:
+            raise StoreUnavailable("The database is not open.")
+        try:
+            async with asyncio.timeout(_ATTEMPT):
+                return await store.end_run(ending.row, ending.end, ending.events, ending.pages)
+        except TimeoutError:
+            raise StoreUnavailable(f"The database did not answer within {_ATTEMPT:g} s.") from None
+
+    def _sentence(self) -> str:
+        ends = "the end of 1 run" if len(self._unwritten) == 1 else f"the ends of {len(self._unwritten)} runs"
+        return f"The database does not have {ends} yet, it is tried again until the server stops: {self._reason}"
+
+
+def _told(error: Exception) -> str:
+    return error.message if isinstance(error, DocsfyError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,101 @@
+"""The server's store: opened in the background, again and again while another process holds it, and recovered before use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+
+from docsfy_jupyter.errors import DocsfyError, StoreUnavailable
+from docsfy_jupyter.generation.feed import ChangeFeed
+from docsfy_jupyter.generation.folders import VariantFolder
+from docsfy_jupyter.generation.settings import Settings
+from docsfy_jupyter.models import SERVER_RESTARTED, Variant
+from docsfy_jupyter.store.store import Store
+
+_RETRY = 1.0
+_PATIENCE = 30.0
+
+
+class OpenStore:
+    """Opens the store and fills the feed.
+
+    Parameters
+    ----------
+    settings : Settings
+        Says where.
+    feed : ChangeFeed
+        Gets every row once recovery has ended.
+    log : logging.Logger
+        Told loudly of whatever was damaged.
+    """
+
+    def __init__(self, settings: Settings, feed: ChangeFeed, log: logging.Logger) -> None:
+        self.store: Store | None = None
+        self._settings = settings
+        self._feed = feed
+        self._log = log
+        self._problem: DocsfyError | None = StoreUnavailable("The database is being opened; try again in a moment.")
+        self._refused = False
+        self._recovered = asyncio.Event()
+
+    async def ready(self) -> Store:
+        """Return the store once recovery has ended.
+
+        Raises
+        ------
+        StoreUnavailable
+            The database is held by another process or cannot be opened; it is tried again.
+        """
+        if self.store is None and self._problem is not None and self._refused:
+            raise self._problem
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._recovered.wait(), _PATIENCE)
+        if self.store is None:
+            raise self._problem or StoreUnavailable("The database is not open.")
+        return self.store
+
+    async def run(self) -> None:
+        """Open it, however long that takes."""
+        while self.store is None:
+            try:
+                store = await Store.open(self._settings.data_dir)
+                await self._recover(store)
+                self.store, self._problem = store, None
+            except StoreUnavailable as error:
+                if self._problem is None or self._problem.message != error.message:
+                    self._log.warning("docsfy_jupyter: %s", error.message)
+                self._problem, self._refused = error, True
+                await asyncio.sleep(_RETRY)
+        self._recovered.set()
+
+    async def close(self) -> None:
+        """Close it; a second call does nothing."""
+        if self.store is not None:
+            try:
+                await self.store.close()
+            except StoreUnavailable as error:
+                self._log.error("docsfy_jupyter: %s", error.message)
+
+    async def _recover(self, store: Store) -> None:
+        try:
+            for notice in store.notices:
+                self._log.error("docsfy_jupyter: %s", notice)
+            orphans = await store.recover(SERVER_RESTARTED)
+            if orphans:
+                self._log.warning("docsfy_jupyter: %d runs were cut off by a restart; their rows say so", len(orphans))
+            rows = await store.load_variants()
+            await asyncio.to_thread(self._discard_unfinished, rows)
+        except BaseException:
+            with contextlib.suppress(StoreUnavailable):
+                await store.close()
+            raise
+        for row in rows:
+            self._feed.put(row)
+
+    def _discard_unfinished(self, rows: list[Variant]) -> None:
+        """Remove what a killed server left half done: clones, sites, files written aside. Nothing runs yet."""
+        shutil.rmtree(self._settings.scratch, ignore_errors=True)
+        for row in rows:
+            VariantFolder(self._settings.data_dir, row.key).discard_unfinished()

@@ -1,0 +1,110 @@
+"""What runs emit becomes rows of the database: coalesced, one transaction for all runs, at most ten times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from docsfy_jupyter.errors import StoreUnavailable
+from docsfy_jupyter.generation.open_store import OpenStore
+from docsfy_jupyter.models import Variant
+from docsfy_jupyter.store.records import Event, PageRecord, ProgressUpdate
+
+_PAUSE = 0.1
+_LONGEST_PAUSE = 10.0
+_MOST_KEPT = 20_000  # events and page records that wait for a database that cannot be written
+
+
+class ProgressWriter:
+    """Holds what is to be written until it is.
+
+    Parameters
+    ----------
+    opened : OpenStore
+        The store, once it is open.
+    log : logging.Logger
+        Told once when progress cannot be written, and once when it can be again.
+    """
+
+    def __init__(self, opened: OpenStore, log: logging.Logger) -> None:
+        self._opened = opened
+        self._log = log
+        self._rows: dict[str, ProgressUpdate] = {}
+        self._events: list[Event] = []
+        self._pages: list[PageRecord] = []
+        self._wake = asyncio.Event()
+        self._pause = _PAUSE
+
+    def row(self, row: Variant, *, planned: bool = False) -> None:
+        """Have a row of a run in progress written; only the latest of a run counts."""
+        before = self._rows.get(row.generation_id)
+        self._rows[row.generation_id] = ProgressUpdate(row, planned or (before is not None and before.planned))
+        self._wake.set()
+
+    def event(self, event: Event) -> None:
+        """Have an event appended."""
+        self._events.append(event)
+        self._wake.set()
+
+    def page(self, record: PageRecord) -> None:
+        """Have a page record appended."""
+        self._pages.append(record)
+        self._wake.set()
+
+    def take(self, generation_id: str) -> tuple[list[Event], list[PageRecord]]:
+        """Hand over what a run that ends has not got written, and forget it: the end is written with it."""
+        self._rows.pop(generation_id, None)
+        events = [event for event in self._events if event.generation_id == generation_id]
+        pages = [page for page in self._pages if page.generation_id == generation_id]
+        self._events = [event for event in self._events if event.generation_id != generation_id]
+        self._pages = [page for page in self._pages if page.generation_id != generation_id]
+        return events, pages
+
+    async def run(self) -> None:
+        """Write, for ever; longer and longer pauses while the database refuses."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(self._pause)
+            self._wake.clear()
+            try:
+                await self.flush()
+            except StoreUnavailable as error:
+                self._refused(error)
+                self._wake.set()
+            except Exception:  # noqa: BLE001  a mistake of ours: it is not repeated for ever
+                self._log.exception("docsfy_jupyter: progress was lost; the runs go on")
+            else:
+                self._accepted()
+
+    async def flush(self) -> None:
+        """Write what there is, in one transaction; what could not be written is kept.
+
+        Raises
+        ------
+        StoreUnavailable
+            The database cannot be written now.
+        """
+        store = self._opened.store
+        if store is None:
+            return
+        rows, events, pages = self._rows, self._events, self._pages
+        self._rows, self._events, self._pages = {}, [], []
+        try:
+            await store.save_progress(list(rows.values()), events, pages)
+        except StoreUnavailable:
+            newer, self._rows = self._rows, rows
+            for update in newer.values():
+                self.row(update.row, planned=update.planned)
+            self._events = [*events, *self._events][-_MOST_KEPT:]
+            self._pages = [*pages, *self._pages][-_MOST_KEPT:]
+            raise
+
+    def _refused(self, error: StoreUnavailable) -> None:
+        if self._pause == _PAUSE:
+            self._log.error("docsfy_jupyter: progress cannot be written; the runs go on, it is tried again: %s", error.message)
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+
+    def _accepted(self) -> None:
+        if self._pause != _PAUSE:
+            self._log.warning("docsfy_jupyter: progress can be written again")
+        self._pause = _PAUSE
