@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from browsing import seen, site_browser  # noqa: F401 (fixtures)
+from walking import Walk
 
 from docsfy_jupyter.generation.process import Processes
 
@@ -189,6 +190,19 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def shared_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small project, for tests that share a server."""
     return make_demo_repo(tmp_path_factory.mktemp("shared-repo"))
+
+
+@pytest.fixture(scope="session")
+def walk(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    """Ready variants of one repository on the shared server."""
+    repo = make_demo_repo(tmp_path_factory.mktemp("walk"))
+    git(repo, "tag", "v1")
+    git(repo, "checkout", "-q", "-b", "feature/x")
+    commit(repo, {"README.md": "# Demo of a feature\n"})
+    git(repo, "checkout", "-q", "main")
+    found = Walk(shared_server, repo)
+    found.fill()
+    return found
 
 
 def _await_health(server: Server) -> None:

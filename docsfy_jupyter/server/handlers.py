@@ -79,13 +79,17 @@ class ListHandler(DocsfyHandler):
         shown = rows[query.offset : query.offset + min(query.limit, 10_000)]
         self.reply_tagged(
             {
-                "projects": [row.to_json(slim=not query.full) for row in shown],
+                "projects": self._drawn(shown) if query.view else [row.to_json(slim=not query.full) for row in shown],
                 "known_branches": _known(feed.rows(), "name", "branch"),
                 "known_models": _known(feed.rows(), "ai_provider", "ai_model"),
                 "total": len(rows),
                 "rev": feed.revision,
             }
         )
+
+    def _drawn(self, rows: Sequence[Variant]) -> list[dict[str, Any]]:
+        summaries: Summaries = self.settings.setdefault("docsfy_summaries", Summaries())
+        return summaries.of(rows)
 
     def _wanted(self, row: Variant, query: ListQuery) -> bool:
         return (
