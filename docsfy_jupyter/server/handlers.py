@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from docsfy_jupyter.server.addressing import Address, matching, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery, ListQuery, OwnerQuery, RowQuery, RunsQuery
 from docsfy_jupyter.server.route import Route
+from docsfy_jupyter.server.summaries import Summaries
 from docsfy_jupyter.site.archive import write_archive
 
 MAX_WAIT = 25.0  # seconds; below the idle limits of common proxies

@@ -65,6 +65,7 @@ class ListQuery(Query):
     provider: str | None = Field(default=None, description="Only rows of this provider.")
     q: str | None = Field(default=None, description="Only rows whose address or repository contains this text.")
     full: bool = Field(default=False, description="Whole rows, with the plan.")
+    view: Literal["progress"] | None = Field(default=None, description="`progress`: what a list draws of each row.")
     since: Count = Field(default=0, description="Only rows that changed after this `rev`.")
 
 
