@@ -10,6 +10,8 @@ __version__ = "0.1.0"
 _FROM = {
     "client.client": ("AsyncDocsfyClient", "DocsfyClient", "connect", "connect_async"),
     "client.verbs": ("Polled",),
+    "widgets.dashboard": ("Dashboard",),
+    "widgets.panel": ("StatusPanel",),
     "models": ("Plan", "Stage", "Status", "Variant", "VariantKey"),
     "errors": (
         "AbortPending", "AlreadyGenerating", "Ambiguous", "BadRequest", "ClientError", "Conflict", "DocsfyError",

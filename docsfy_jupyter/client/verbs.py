@@ -410,6 +410,13 @@ def models() -> Steps[dict[str, Any]]:
     return dict((yield Request("GET", "api/models")).json())
 
 
+def listing(**filters: str | int) -> Steps[dict[str, Any]]:
+    """Return what a dashboard draws: ``{projects, total, server, …}``; the filters are those of `list_variants`."""
+    params = {name: str(value) for name, value in filters.items()}
+    answer = yield Request("GET", "api/projects", {**params, "view": "progress"})
+    return {**answer.json(), "server": answer.headers.get("docsfy-server", "")}
+
+
 def runs(**filters: str) -> Steps[dict[str, Any]]:
     """Return ``{runs, total}`` of the history, newest first; filters as for ``GET api/runs``."""
     return dict((yield Request("GET", "api/runs", filters)).json())

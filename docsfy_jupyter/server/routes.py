@@ -8,7 +8,7 @@ from typing import Any
 
 from docsfy_jupyter.models import Variant
 from docsfy_jupyter.requests import GenerateRequest
-from docsfy_jupyter.server import answers, handlers, site_handlers, status_page
+from docsfy_jupyter.server import answers, handlers, pages, site_handlers
 from docsfy_jupyter.server.base import UnknownHandler
 from docsfy_jupyter.server.openapi import OpenApiHandler
 from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery, ListQuery, OwnerQuery, RowQuery, RunsQuery
@@ -38,7 +38,7 @@ def _variant(path: str, handler: type[handlers.VariantHandler], query: Any, suff
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("/", site_handlers.OverviewHandler, {"GET": Operation("get_overview", "text/html")}),
+    Route("/", pages.OverviewHandler, {"GET": Operation("get_overview", "text/html")}),
     Route("/health", handlers.SystemHandler, {"GET": Operation("get_health", answers.Health)}),
     Route("/api/openapi.json", OpenApiHandler, {"GET": Operation("get_description", dict[str, Any], tagged=True)}),
     Route(
@@ -76,9 +76,9 @@ ROUTES: tuple[Route, ...] = (
     Route("/docs/{name}/{provider}/{model}", site_handlers.SiteHandler, {"GET": _FILE}),
     Route("/docs/{name}/{provider}/{model}/{path}", site_handlers.SiteHandler, {"GET": _FILE}, suffix="_file"),
     Route("/docs/{name}/{branch}/{provider}/{model}/{path}", site_handlers.SiteHandler, {"GET": _FILE}, suffix="_file_of_branch"),
-    Route("/status/{name}/{provider}/{model}", status_page.StatusPageHandler, {"GET": _PAGE}),
-    Route("/status/{name}/{branch}/{provider}/{model}", status_page.StatusPageHandler, {"GET": _PAGE}, suffix="_of_branch"),
-    Route("/assets/{asset}", status_page.AssetHandler, {"GET": Operation("get_asset", "text/*", errors=(404,))}),
+    Route("/status/{name}/{provider}/{model}", pages.StatusPageHandler, {"GET": _PAGE}),
+    Route("/status/{name}/{branch}/{provider}/{model}", pages.StatusPageHandler, {"GET": _PAGE}, suffix="_of_branch"),
+    Route("/assets/{asset}", pages.AssetHandler, {"GET": Operation("get_asset", "text/*", errors=(404,))}),
 )
 
 

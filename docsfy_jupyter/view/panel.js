@@ -721,4 +721,5 @@ export function mount(root, { base, key, interval = 3000 }) {
   return new Panel(root, { key, interval, kernel: null, browser: new Browser(new URL(base, location.href).href, null), serverId: "" });
 }
 
+export { Browser, Kernel, LoginExpired, Panel, clock, duration, make, setAttribute, setText, sourceOf };
 export default { render };

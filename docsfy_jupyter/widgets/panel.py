@@ -22,7 +22,7 @@ from docsfy_jupyter.widgets.kernel import KernelPanels, in_kernel, kernel_panels
 from docsfy_jupyter.widgets.poller import Poller
 from docsfy_jupyter.widgets.seen import Notice, Seen
 from docsfy_jupyter.widgets.waiting import change_line, in_words, outcome, settled
-from docsfy_jupyter.widgets.wire import body_of, key_of, shown_key
+from docsfy_jupyter.widgets.wire import body_of, is_of, key_of, shown_key
 
 _FIRST_ANSWER = 2.0  # seconds that a cell waits for the first answer, so that what it shows is the state
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -89,6 +89,7 @@ class StatusPanel(anywidget.AnyWidget):
         self._shared: KernelPanels = kernel_panels()
         self._told = threading.Condition()
         self._seen = Seen()
+        self._shown = Seen()  # of which the view and the still have been told: what a wait goes by
         self._watching = 0  # who needs the poller: the view, and each caller that waits
         self._viewed = False
         self._closed = False
@@ -127,7 +128,7 @@ class StatusPanel(anywidget.AnyWidget):
         if self._poller is None:
             self._attach(self._variant_key)
         elif not self._closed:
-            self._take(self._poller.ask())
+            self._poller.ask(self._take)
         return self
 
     def abort(self) -> Variant:
@@ -201,6 +202,8 @@ class StatusPanel(anywidget.AnyWidget):
         said = ""
         self._need()
         try:
+            if self._seen.over:
+                self.refresh()  # somebody may have begun a new run since
             while not self._settled():
                 said = self._say_change(said)
                 left = 1.0 if end is None else end - time.monotonic()
@@ -290,6 +293,7 @@ class StatusPanel(anywidget.AnyWidget):
         if _step(before) != _step(seen):
             self._renew_still()
         with self._told:
+            self._shown = seen
             self._told.notify_all()
 
     # -- the still beside the widget
@@ -297,7 +301,7 @@ class StatusPanel(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         """Show a still, for exports and readers without a kernel, and the live panel, which hides it."""
         with self._told:
-            self._told.wait_for(lambda: self._seen != Seen() or self._closed, _FIRST_ANSWER)
+            self._told.wait_for(lambda: self._shown != Seen() or self._closed, _FIRST_ANSWER)
         self._shared.enter_cell(self)
         display(self._still(), raw=True, display_id=self.panel_id)  # type: ignore[no-untyped-call]
         if in_kernel() and not self._closed:
@@ -352,22 +356,19 @@ class StatusPanel(anywidget.AnyWidget):
     def _generate(self, body: dict[str, Any]) -> dict[str, Any] | None:
         """Start a run; return the key that the panel moved to, None where it is the same variant."""
         row = self._connected().generate(**body)
-        if (row.name, row.ai_provider, row.ai_model) == (
-            self._variant_key.name,
-            self._variant_key.ai_provider,
-            self._variant_key.ai_model,
-        ) and self._variant_key.branch in ("", row.branch):
-            self._wake()
-            return None
-        self._move(row.key)
-        return shown_key(row.key)
+        moved = not is_of(row, self._variant_key)
+        if moved:
+            self._move(row.key)
+        if self._poller is not None:
+            self._poller.learn(row, self._take)
+        return shown_key(row.key) if moved else None
 
     def _move(self, key: VariantKey) -> None:
         self.key = shown_key(key)
         self._attach(key)
 
     def _settled(self) -> bool:
-        return settled(self._seen, utc_now()) or self._closed or self._poller is None
+        return settled(self._shown, utc_now()) or self._closed or self._poller is None
 
     def _say_change(self, said: str) -> str:
         """Print one line for each change where no widget can be shown; return what was said last."""

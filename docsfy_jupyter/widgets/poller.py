@@ -11,7 +11,7 @@ from typing import Protocol
 
 from docsfy_jupyter.client.verbs import Polled
 from docsfy_jupyter.errors import DocsfyError
-from docsfy_jupyter.models import VariantKey, utc_now
+from docsfy_jupyter.models import Variant, VariantKey, utc_now
 from docsfy_jupyter.widgets.seen import Seen
 
 Listener = Callable[[Seen], None]
@@ -44,7 +44,7 @@ class Poller:
         self._key = key
         self._log = logging.getLogger(__name__)
         self._changed = threading.Condition()
-        self._turn = threading.Lock()  # never two requests at once
+        self._turn = threading.RLock()  # never two requests at once, and answers are told in their order
         self._listeners: dict[Listener, float] = {}
         self._thread: threading.Thread | None = None
         self._asked = False  # somebody wants an answer now
@@ -87,20 +87,30 @@ class Poller:
             self._thread = threading.Thread(target=self._run, name=f"docsfy {self._key.name}", daemon=True)
             self._thread.start()
 
-    def ask(self) -> Seen:
-        """Ask in the caller's own thread, and return what is known then."""
+    def ask(self, also: Listener | None = None) -> None:
+        """Ask in the caller's own thread, and tell the listeners, and one more that need not be one of them."""
         with self._turn:
             self.seen = self._poll()
-            return self.seen
+            self._tell_all(also)
+
+    def learn(self, row: Variant, also: Listener | None = None) -> None:
+        """Take a row that the server answered to somebody's action: it is newer than the last poll."""
+        with self._turn:
+            self._etag = ""
+            self.seen = Seen(row, None, utc_now(), server=self.seen.server)
+            self._tell_all(also)
+        self.wake()
+
+    def _tell_all(self, also: Listener | None) -> None:
+        for listener in dict.fromkeys([*self._listeners, *([also] if also else [])]):
+            try:
+                listener(self.seen)
+            except Exception:  # noqa: BLE001  one panel's fault must not blind the others
+                self._log.exception("a listener of %s failed", self._key.address)
 
     def _run(self) -> None:
         while self._go_on():
-            self.ask()
-            for listener in list(self._listeners):
-                try:
-                    listener(self.seen)
-                except Exception:  # noqa: BLE001  one panel's fault must not blind the others
-                    self._log.exception("a listener of %s failed", self._key.address)
+            self.ask()  # no reference to a listener may stay here: a closed panel would live until the next turn
 
     def _go_on(self) -> bool:
         """Wait for the next turn; False, decided under the lock, ends the thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from docsfy_jupyter.models import VariantKey
+from docsfy_jupyter.models import Variant, VariantKey
 
 _BODY = ("repo_url", "repo_path", "name", "branch", "owner", "ai_provider", "ai_model", "force")
 
@@ -22,6 +22,12 @@ def key_of(data: Mapping[str, Any]) -> VariantKey:
         str(data.get(part) or "") for part in ("name", "branch", "provider", "model", "owner")
     )
     return VariantKey(name, branch, provider, model, owner)
+
+
+def is_of(row: Variant, key: VariantKey) -> bool:
+    """Return whether a row is the one that a key means, whose branch and owner may be left to the server."""
+    same = (row.name, row.ai_provider, row.ai_model) == (key.name, key.ai_provider, key.ai_model)
+    return same and key.branch in ("", row.branch) and key.owner in ("", row.owner)
 
 
 def body_of(data: object) -> dict[str, Any]:

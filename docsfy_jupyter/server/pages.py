@@ -1,4 +1,4 @@
-"""The status page of one variant, and the assets that it shares with the notebook's panel."""
+"""The pages that a person opens: the overview of all variants, the status of one, and the assets that draw them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,18 @@ class StatusPageHandler(DocsfyHandler):
         self.finish(status_page(self.base_url, key), set_content_type="text/html; charset=utf-8")
 
 
+class OverviewHandler(DocsfyHandler):
+    """``docsfy/``: all variants and the latest runs."""
+
+    async def get_overview(self) -> None:
+        """Send the overview of all variants; what it shows comes by its own polling."""
+        self.set_header("Content-Security-Policy", POLICY)
+        text = page(self.base_url, "Documentation sets", "overview", {"base": self.base_url}, "<h1>Documentation sets</h1>")
+        self.finish(text, set_content_type="text/html; charset=utf-8")
+
+
 def status_page(base_url: str, key: dict[str, Any]) -> str:
-    """Return the page's HTML.
+    """Return the HTML of a status page.
 
     Parameters
     ----------
@@ -52,16 +62,32 @@ def status_page(base_url: str, key: dict[str, Any]) -> str:
     key : dict
         ``name``, ``provider``, ``model``, and ``branch`` and ``owner`` or None; every value is escaped.
     """
-    options = html.escape(json.dumps({"base": base_url, "key": key}))
+    title = f"{key['name']} · {key['provider']}/{key['model']}"
+    nav = f'<nav aria-label="docsfy"><a href="{html.escape(base_url)}docsfy/">All documentation sets</a></nav>'
+    return page(base_url, title, "status", {"base": base_url, "key": key}, nav)
+
+
+def page(base_url: str, title: str, module: str, options: dict[str, Any], top: str) -> str:
+    """Return a page that one of the view's modules fills.
+
+    Parameters
+    ----------
+    base_url, title : str
+        As they are; escaped here.
+    module : str
+        The module's name without its ending; the page's element has the same name.
+    options : dict
+        What the module gets, as data.
+    top : str
+        HTML that stands before it.
+    """
     assets = html.escape(f"{base_url}docsfy/assets")
-    title = html.escape(f"{key['name']} · {key['provider']}/{key['model']}")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{title}</title><link rel="icon" href="data:,">'
-        f'<link rel="stylesheet" href="{assets}/status.css"><link rel="stylesheet" href="{assets}/panel.css">'
-        f'<script type="module" src="{assets}/status.js"></script></head><body>'
-        f'<nav aria-label="docsfy"><a href="{html.escape(base_url)}docsfy/">All documentation sets</a></nav>'
-        f'<main id="docsfy-status" data-options="{options}"></main>'
-        "<noscript>This page needs JavaScript to follow the run.</noscript></body></html>\n"
+        f'<title>{html.escape(title)}</title><link rel="icon" href="data:,">'
+        f'<link rel="stylesheet" href="{assets}/page.css"><link rel="stylesheet" href="{assets}/panel.css">'
+        f'<script type="module" src="{assets}/{module}.js"></script></head><body>{top}'
+        f'<main id="docsfy-{module}" data-options="{html.escape(json.dumps(options))}"></main>'
+        "<noscript>This page needs JavaScript: it follows what the server does.</noscript></body></html>\n"
     )
