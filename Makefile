@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo lab test lint clean browser
+.PHONY: demo lab test lint cases clean browser
 
 $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,9 @@ browser:
 
 test: $(VENV)/installed-test browser lint  ## everything that must hold
 	$(BIN)/python -m pytest
+
+cases: ## field cases without a test, with the reason
+	@$(PYTHON) tests/test_cases.py
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check docsfy_jupyter tests
