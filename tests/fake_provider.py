@@ -1,9 +1,14 @@
-"""A slow program as a provider; its children have children. The model's name steers it: ``pages=4,sleep=0.2,fail=page-2``."""
+"""A slow program as a provider; its children have children. The model's name steers it: ``pages=4,sleep=0.2,fail=page-2``.
+
+``hold=plan`` or ``hold=page-3`` waits there as long as the file named by ``XDG_DOCSFY_GATE`` exists (the prefix is one that
+children inherit); ``late=1`` answers a TERM with its page a second later; ``big=1`` writes pages that take long to render.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +18,10 @@ purpose, slug = os.environ["DOCSFY_PURPOSE"], os.environ["DOCSFY_SLUG"]
 sys.stdin.read()
 if options.get("children"):
     subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"])
+if options.get("late"):
+    signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), print("# late\n\nText.", flush=True), os._exit(0)))
+while options.get("hold") == (slug or purpose) and os.path.exists(os.environ.get("XDG_DOCSFY_GATE", "")):
+    time.sleep(0.02)
 time.sleep(float(options.get("plansleep" if purpose == "plan" else "sleep", "0")))
 if purpose == "plan":
     pages = [
@@ -24,4 +33,4 @@ elif options.get("fail") == slug:
     print("the fake failed", file=sys.stderr)
     sys.exit(1)
 else:
-    print(f"# {slug}\n\nText of {slug}.")
+    print(f"# {slug}\n\nText of {slug}." + "\n\n- a *list* of `things`" * (20_000 if options.get("big") else 0))

@@ -71,7 +71,9 @@ async def test_what_many_runs_emit_is_one_transaction_of_their_latest_rows(opene
     assert await revision(store) == before + 1
 
 
-async def test_a_plan_is_written_even_when_a_later_row_replaced_the_planned_one(opened: OpenStore, writer: ProgressWriter) -> None:
+async def test_a_plan_is_written_even_when_a_later_row_replaced_the_planned_one(
+    opened: OpenStore, writer: ProgressWriter
+) -> None:
     store, first = await opened.ready(), row()
     await begin(store, first)
     planned = first.changed(current_stage=Stage.GENERATING_PAGES, plan_json=PLAN)
