@@ -9,6 +9,11 @@ let boards = 0;
 
 const addressOf = (row) => [row.name, row.branch, row.ai_provider, row.ai_model, row.owner].join("\n");
 
+// By the beginning of the latest run: lines of runs in progress must not change places at every tick.
+const newestRun = (a, b) => Date.parse(b.started_at ?? b.created_at) - Date.parse(a.started_at ?? a.created_at);
+
+const tight = (content) => make("td", { class: "docsfy-tight" }, content);
+
 /** Draws the table into `root`; `ask(query)` and `act` come from the page or from the kernel. */
 class Board {
   constructor(root, { browser, kernel = null, serverId = "", interval = 3000 }) {
@@ -88,6 +93,9 @@ class Board {
       setAttribute(button, "tabindex", other === name ? "0" : "-1");
       this[other].frame.hidden = other !== name;
     }
+    this.text.hidden = name === "runs";
+    for (const option of this.status.options) option.hidden = option.value === "generating" && name === "runs";
+    if (name === "runs" && this.status.value === "generating") this.status.value = "";
     if (focus) this.tabs[name].focus();
     this.limit = PAGE;
     if (this.timer) this.tick();
@@ -142,7 +150,7 @@ class Board {
         this.etags.set(tab, answer.etag);
         this.asked = asked;
         if (tab === "runs") this.drawRuns(answer.data.runs, answer.data.total);
-        else this.drawVariants(answer.data.projects, answer.data.total);
+        else this.drawVariants(answer.data.projects.sort(newestRun), answer.data.total);
       } else if (answer.status !== 304) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
       if (this.failures || this.note.dataset.kind === "offline") this.say("");
       this.failures = 0;
@@ -214,7 +222,7 @@ class Board {
     const line = make(
       "tr", {},
       make("th", { scope: "row" }, parts.name, parts.ref), make("td", {}, parts.chip), make("td", { class: "docsfy-progress" }, parts.bar, parts.count),
-      make("td", {}, parts.changed), make("td", {}, make("div", { class: "docsfy-actions" }, parts.docs, parts.more)),
+      tight(parts.changed), make("td", {}, make("div", { class: "docsfy-actions" }, parts.docs, parts.more)),
     );
     const row = { line, parts, data, detail: null, panel: null };
     this.rows.set(addressOf(data), row);
@@ -268,8 +276,8 @@ class Board {
       return make(
         "tr", {},
         make("th", { scope: "row" }, make("strong", {}, run.name), make("div", { class: "docsfy-ref" }, `${run.branch} · ${run.ai_provider}/${run.ai_model}`)),
-        make("td", {}, chip, ...why), make("td", {}, make("time", { datetime: run.started_at }, clock(run.started_at))), make("td", {}, duration(end - Date.parse(run.started_at))),
-        make("td", {}, run.started_by ?? ""), make("td", {}, run.total_pages ? `${run.page_count} / ${run.total_pages}` : String(run.page_count ?? "")), make("td", {}, cost),
+        make("td", {}, chip, ...why),
+        ...[make("time", { datetime: run.started_at }, clock(run.started_at)), duration(end - Date.parse(run.started_at)), run.started_by ?? "", run.total_pages ? `${run.page_count} / ${run.total_pages}` : "", cost].map(tight),
       );
     });
     this.runs.body.replaceChildren(...lines);
