@@ -19,6 +19,7 @@ from docsfy_jupyter import errors
 from docsfy_jupyter.client import verbs
 from docsfy_jupyter.client.answers import Outcome, judged, not_reached
 from docsfy_jupyter.client.discovery import Address, find_server, is_loopback
+from docsfy_jupyter.client.started import Started
 from docsfy_jupyter.client.verbs import Request, Steps
 
 P = ParamSpec("P")
@@ -164,6 +165,8 @@ class DocsfyClient(_Connection):
                     request = _next(steps, outcome)
                 except StopIteration as end:
                     result: T = end.value
+                    if isinstance(result, Started):
+                        result.started_by_client(self)
                     return result
                 outcome = self._send(request)
 

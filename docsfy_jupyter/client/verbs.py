@@ -22,6 +22,7 @@ import httpx
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.client.saving import saving, target_file
+from docsfy_jupyter.client.started import Started
 from docsfy_jupyter.models import Status, Variant, VariantKey
 
 T = TypeVar("T")
@@ -128,8 +129,8 @@ def generate(
     name: str | None = None,
     force: bool = False,
     **more: Any,
-) -> Steps[Variant]:
-    """Start a run.
+) -> Steps[Started]:
+    """Start a run; in a notebook, a cell that ends with the result shows its live panel.
 
     Parameters
     ----------
@@ -146,8 +147,8 @@ def generate(
 
     Returns
     -------
-    Variant
-        Its row, which says ``generating``.
+    Started
+        Its row, a `Variant` that says ``generating``.
 
     Raises
     ------
@@ -162,7 +163,7 @@ def generate(
         body["repo_path"] = str(Path(body["repo_path"]).expanduser().absolute())
     started = (yield Request("POST", "api/generate", json=body, timeout=60)).json()
     answer = yield Request("GET", f"api/projects/by-id/{started['generation_id']}")
-    return Variant.from_json(answer.json())
+    return Started.from_json(answer.json())
 
 
 def _source(repo: str | Path | None) -> dict[str, str]:
