@@ -97,16 +97,17 @@ def check_counts(rows: list[Variant]) -> None:
     assert (last.pages_active, last.queue_position) == ((), None)
 
 
-def alive(mark: str) -> list[str]:
-    """The command lines of all children that carry ``XDG_DOCSFY_MARK=mark``; the server and its watcher are none."""
-    return [line for environ, line in _processes() if f"XDG_DOCSFY_MARK={mark}" in environ and "DOCSFY_CHILD=" in environ]
+def alive(mark: str, *more: str) -> list[str]:
+    """The command lines of all children that carry ``XDG_DOCSFY_MARK=mark`` and `more`; the server and its watcher are none."""
+    entries = {f"XDG_DOCSFY_MARK={mark}", *more}
+    return [line for environ, line in _processes() if entries <= environ and any(e.startswith("DOCSFY_CHILD=") for e in environ)]
 
 
-def _processes() -> Iterator[tuple[str, str]]:
+def _processes() -> Iterator[tuple[set[str], str]]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                environ = Path(f"/proc/{name}/environ").read_text("utf-8", "replace")
+                environ = set(Path(f"/proc/{name}/environ").read_text("utf-8", "replace").split("\0"))
                 yield environ, Path(f"/proc/{name}/cmdline").read_text("utf-8", "replace").replace("\0", " ")
             except OSError:
                 continue
