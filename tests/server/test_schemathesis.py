@@ -1,0 +1,76 @@
+"""Requests made up from the published description: no 5xx, and every answer is as described."""
+
+from __future__ import annotations
+
+import pytest
+import schemathesis
+from conftest import Server
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from walking import MODEL, Walk, path_of
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+THRIFTY = settings(
+    max_examples=5,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate],
+)
+
+
+@pytest.mark.timeout(180)
+def test_no_made_up_request_breaks_the_server(shared_server: Server) -> None:
+    description = shared_server.call("GET", "api/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(description)
+    headers = {"Authorization": f"token {shared_server.token}"}
+    asked: set[str] = set()
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @THRIFTY
+        @given(case=operation.as_strategy())
+        def holds(case: schemathesis.Case) -> None:
+            case.call_and_validate(base_url=shared_server.url + "docsfy", headers=headers, checks=CHECKS)
+            asked.add(case.operation.label)
+
+        holds()
+    assert len(asked) == sum(len(operations) for operations in description["paths"].values())
+
+
+def test_real_answers_are_as_described(walk: Walk, shared_server: Server) -> None:
+    schema = schemathesis.openapi.from_dict(shared_server.call("GET", "api/openapi.json").json())
+    values = {
+        "name": "described",
+        "branch": "main",
+        "provider": "fake",
+        "model": MODEL,
+        "path": "index.html",
+        "asset": "panel.css",
+    }
+    values["generation_id"] = walk.generate(name="described").json()["generation_id"]
+    shared_server.ended(path_of("described", "main", "fake", MODEL))
+    body = {"repo_path": str(walk.repo), "provider": "fake", "model": "pages=1,sleep=60", "name": "described"}
+
+    def ask(operation: schemathesis.schemas.APIOperation, values: dict[str, str]) -> int:
+        case = operation.Case(
+            path_parameters={parameter.name: values[parameter.name] for parameter in operation.path_parameters},
+            query={parameter.name: values[parameter.name] for parameter in operation.query if parameter.is_required},
+            **({"body": body, "media_type": "application/json"} if operation.body else {}),
+        )
+        headers = {"Authorization": f"token {shared_server.token}"}
+        answer = case.call_and_validate(base_url=shared_server.url + "docsfy", headers=headers, checks=CHECKS)
+        return int(answer.status_code)
+
+    operations = {operation.label: operation for operation in (found.ok() for found in schema.get_all_operations())}
+    deleting = [label for label in operations if label.startswith("DELETE")]
+    aborting = [label for label in operations if label.endswith("/abort")]
+    for label in operations.keys() - {*deleting, *aborting, "POST /api/generate"}:
+        assert ask(operations[label], values) == 200, label
+    for label in aborting:
+        assert ask(operations["POST /api/generate"], values) == 202
+        assert ask(operations[label], {**values, "model": str(body["model"])}) == 200, label
+        assert ask(operations[label], {**values, "model": str(body["model"])}) in (404, 409), label
+    assert {ask(operations[label], values) for label in deleting} == {200, 404}
