@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _generate(client: DocsfyClient, options: argparse.Namespace) -> int:
     fields = ("provider", "model", "branch", "name", "force")
-    variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
+    variant: Variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
     if not options.watch and not options.output:
         return _print_row(variant, options)
     watcher = Watcher(quiet=options.json)
