@@ -115,7 +115,7 @@ def running_servers(environ: Mapping[str, str] = os.environ, folder: Path | None
     """Return the live Jupyter servers of this user; files that are broken or of dead processes are passed over."""
     return [
         RunningServer(
-            normal_url(str(data["url"]), is_base=True),
+            normal_url(_own_url(data), is_base=True),
             str(data.get("token") or "") or _hub_token(environ),
             data["pid"],
             str(data.get("root_dir") or ""),
@@ -125,6 +125,15 @@ def running_servers(environ: Mapping[str, str] = os.environ, folder: Path | None
         # a server on a Unix socket has no address that a kernel could use
         and not data.get("sock") and psutil.pid_exists(data["pid"])
     ]  # fmt: skip
+
+
+def _own_url(data: Mapping[str, Any]) -> str:
+    """Return the URL at which a server is reached from this machine: one on all addresses writes down a name of the machine."""
+    url, listens = str(data["url"]), data.get("hostname")
+    if listens not in _EVERYWHERE:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=_EVERYWHERE[listens] + (f":{parts.port}" if parts.port else "")))
 
 
 def _runtime_files(folder: Path) -> Iterator[Any]:

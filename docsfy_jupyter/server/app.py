@@ -131,7 +131,8 @@ class DocsfyApp(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
         """Begin once the server listens: recover, and tell kernels where we are."""
-        host = serverapp.ip if serverapp.ip not in ("", "*", "0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+        loopback = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  tornado's "::" takes no IPv4
+        host = loopback.get(serverapp.ip, serverapp.ip)
         host = f"[{host}]" if ":" in host else host
         scheme = "https" if serverapp.certfile else "http"
         if not serverapp.sock:

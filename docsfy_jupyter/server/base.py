@@ -78,6 +78,12 @@ class DocsfyHandler(APIHandler):
             self.current_user = self._jupyter_current_user = User("kernel", "kernel", "Kernel")
             self.set_cors_headers()
         else:
+            if not self.check_host():  # Jupyter says why in its log only, and a caller would look for a wrong token
+                raise web.HTTPError(
+                    403,
+                    f"Blocking request with non-local 'Host' {self.request.host}. If the server should be accessible at that "
+                    "name, set ServerApp.allow_remote_access to disable the check.",
+                )
             await super().prepare()
             if self.current_user is None:
                 raise web.HTTPError(403, "Not logged in: the token is missing or not accepted.")

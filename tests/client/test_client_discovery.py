@@ -78,7 +78,7 @@ def test_files_that_are_dead_broken_or_foreign_are_passed_over(runtime: Path) ->
     announce(runtime, os.getppid(), url="http+unix://%2Ftmp%2Fx/", sock="/tmp/x")
     with pytest.raises(ServerNotFound, match=r"No running Jupyter server.*url='http://localhost:8888/', token="):
         find_server(None, None, {})
-    announce(runtime, os.getpid())
+    announce(runtime, os.getpid(), url="http://machine:9/", hostname="0.0.0.0")
     assert find_server(None, None, {}).url == f"{HOME}docsfy/"
 
 
