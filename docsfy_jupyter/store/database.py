@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +19,7 @@ from docsfy_jupyter.store.revisions import RevisionFile
 from docsfy_jupyter.store.thread import SerialThread
 
 T = TypeVar("T")
-CLOSE_LIMIT = 5.0
+
 # what a disk, or the memory, has to answer for; everything else is a mistake of ours and keeps its traceback
 _OUTSIDE = (
     duckdb.IOException,
@@ -181,8 +180,3 @@ def open_database(folder: Path) -> Database:
         os.close(lock)
         raise
     return Database(folder, lock, revisions, connection, notices)
-
-
-def as_time(text: str | None) -> datetime | None:
-    """Read an ISO time of a row."""
-    return datetime.fromisoformat(text) if text else None

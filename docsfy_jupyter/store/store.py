@@ -11,14 +11,17 @@ import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant, VariantKey, iso, money, safe_text, utc_now
-from docsfy_jupyter.store.database import CLOSE_LIMIT, Database, as_time, open_database
-from docsfy_jupyter.store.opening import Connection
 from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, Record, RunEnd, RunStart, columns
+
+if TYPE_CHECKING:
+    from docsfy_jupyter.store.database import Database
+    from docsfy_jupyter.store.opening import Connection
 
 _KEY_COLUMNS = ("name", "branch", "ai_provider", "ai_model", "owner")
 _KEY = " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
@@ -39,6 +42,7 @@ _RUN_FILTERS = {
     "since": "started_at >= ?",
 }
 _TABLES = ("projects", "runs", "events", "pages", "ai_calls")
+CLOSE_LIMIT = 5.0  # seconds that a clean end may take
 
 
 class Store:
@@ -62,7 +66,7 @@ class Store:
         StoreUnavailable
             Held by another process, in a folder that cannot lock, or of a newer version; nothing was changed.
         """
-        return cls(await asyncio.to_thread(open_database, data_dir))
+        return cls(await asyncio.to_thread(_open, data_dir))
 
     @property
     def notices(self) -> list[str]:
@@ -288,6 +292,12 @@ def _row(state: str, plan_json: str | None) -> Variant:
     return Variant.from_json({"plan_json": plan_json, **json.loads(state)})
 
 
+def _open(folder: Path) -> Database:
+    """Load DuckDB, here and not at the start of a Jupyter server that may never need it, and open the file; blocks."""
+    database: Database = import_module("docsfy_jupyter.store.database").open_database(folder)
+    return database
+
+
 def _get(connection: Connection, key: VariantKey) -> Variant | None:
     found = connection.execute(f"SELECT state, plan_json FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
     return _row(*found[0]) if found else None
@@ -350,7 +360,7 @@ def _record(row: Variant) -> dict[str, Any]:
     """Return the columns of a row beside its key; ``state`` is the whole row but the plan, which has a column of its own."""
     data: dict[str, Any] = _clean(row.to_json())
     plain = {name: data[name] for name in (*_TEXTS, *_NUMBERS)}
-    times = {name: as_time(data[name]) for name in _TIMES}
+    times = {name: _as_time(data[name]) for name in _TIMES}
     del data["plan_json"]
     return {**plain, **times, "state": json.dumps(data, allow_nan=False)}
 
@@ -386,3 +396,7 @@ def _time(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise BadRequest(f"since={text[:40]!r} is not an ISO 8601 time.") from None
+
+
+def _as_time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
