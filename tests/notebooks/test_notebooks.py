@@ -1,0 +1,187 @@
+"""The example notebooks: as they are committed, and run again on other machines."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import Server, _await_health, end, free_port, launch
+from nbval.plugin import get_sanitize_patterns
+from refresh_notebooks import NOTEBOOKS, WIDGET, kernel_environment
+
+NAMES = ("01_quickstart.ipynb", "02_monitoring.ipynb")
+SANITISE = NOTEBOOKS / "nbval-sanitize.cfg"
+each = pytest.mark.parametrize("name", NAMES)
+
+
+def read(name: str) -> nbformat.NotebookNode:
+    """Read a committed notebook."""
+    return nbformat.read(NOTEBOOKS / name, as_version=4)
+
+
+def code_cells(name: str) -> list[nbformat.NotebookNode]:
+    """Return its code cells."""
+    return [cell for cell in read(name).cells if cell.cell_type == "code"]
+
+
+def run_nbval(environment: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
+    """Compare what notebooks say now with what they said when they were committed."""
+    command = [
+        sys.executable, "-m", "pytest", "-c", os.devnull, f"--rootdir={NOTEBOOKS}", "-p", "no:cacheprovider", "-q", "--tb=short",
+        "--nbval", "--nbval-current-env", f"--nbval-sanitize-with={SANITISE}", "--nbval-cell-timeout=90",
+        *(str(NOTEBOOKS / name) for name in names),
+    ]  # fmt: skip
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of the notebooks' own: what they document stays on it."""
+    found = launch(tmp_path_factory.mktemp("notebooks"))
+    _await_health(found)
+    yield found
+    end(found)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A temporary folder of this module, so that the demo repository is made anew."""
+    return str(tmp_path_factory.mktemp("scratch"))
+
+
+@pytest.mark.case("N01")
+@pytest.mark.case("N02")
+def test_the_notebooks_say_today_what_they_said_when_they_were_committed(server: Server, scratch: str) -> None:
+    said = run_nbval(kernel_environment(server, TMPDIR=scratch), *NAMES)
+    assert said.returncode == 0, said.stdout[-4000:]
+    assert f"{sum(len(code_cells(name)) for name in NAMES)} passed" in said.stdout
+
+
+@pytest.mark.case("N01")
+def test_they_say_the_same_in_another_time_zone_temporary_folder_and_address(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "another temporary folder"
+    elsewhere.mkdir()
+    there = launch(tmp_path, base_url="/user/demo@x/")
+    try:
+        _await_health(there)
+        said = run_nbval(kernel_environment(there, TMPDIR=str(elsewhere), TZ="Pacific/Apia"), *NAMES)
+    finally:
+        end(there)
+    assert said.returncode == 0, said.stdout[-4000:]
+
+
+@pytest.mark.case("N03")
+@each
+def test_a_dead_server_is_named_within_half_a_minute(name: str) -> None:
+    address = {"DOCSFY_JUPYTER_URL": f"http://127.0.0.1:{free_port()}/docsfy/", "DOCSFY_JUPYTER_TOKEN": "none"}
+    began = time.monotonic()
+    said = run_nbval({**os.environ, **address}, name)
+    assert said.returncode == 1
+    assert time.monotonic() - began < 30
+    assert "RuntimeError: The package is here, its server extension does not answer." in said.stdout
+
+
+@pytest.mark.case("N03")
+@each
+def test_whatever_waits_has_a_limit(name: str) -> None:
+    waits = [
+        call
+        for cell in code_cells(name)
+        for call in ast.walk(ast.parse(cell.source, type_comments=False))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("wait", "done")
+    ]
+    assert len(waits) >= 2
+    assert [ast.unparse(call) for call in waits if "timeout" not in {word.arg for word in call.keywords}] == []
+
+
+@pytest.mark.case("P02")
+@each
+def test_one_cell_before_all_others_holds_the_parameters(name: str) -> None:
+    tagged = [cell for cell in code_cells(name) if "parameters" in cell.metadata.get("tags", [])]
+    assert tagged == code_cells(name)[:1]
+    for statement in ast.parse(tagged[0].source).body:
+        assert isinstance(statement, ast.Assign)
+        ast.literal_eval(statement.value)
+
+
+@pytest.mark.case("P09")
+@each
+def test_papermill_runs_it_from_the_root_folder(name: str, server: Server, scratch: str, tmp_path: Path) -> None:
+    before = set(os.listdir("/"))
+    out = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / name), str(out), "-p", "TIMEOUT", "90", "--no-progress-bar"]
+    environment = kernel_environment(server, TMPDIR=scratch)
+    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    notebook = nbformat.read(out, as_version=4)
+    assert [cell.source for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])] != []
+    assert server.token not in out.read_text("utf-8")
+    assert set(os.listdir("/")) == before
+
+
+@each
+def test_it_is_committed_as_it_was_executed(name: str) -> None:
+    notebook = read(name)
+    nbformat.validate(notebook)
+    cells = code_cells(name)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert len(outputs) >= len(cells) // 2
+    assert [output for output in outputs if output.output_type == "error"] == []
+    assert [output for output in outputs if WIDGET in output.get("data", {})] == []  # without a kernel it shows an error
+
+
+@pytest.mark.case("N02")
+@each
+def test_its_cells_print_to_one_stream(name: str) -> None:
+    streams = [output.name for cell in code_cells(name) for output in cell.outputs if output.output_type == "stream"]
+    assert set(streams) == {"stdout"}
+
+
+@each
+def test_nothing_of_the_machine_is_in_it(name: str) -> None:
+    text = (NOTEBOOKS / name).read_text("utf-8")
+    personal = r"token[=\s:]\s*\w|/home/|/root/|/Users/|/tmp/|/var/folders|127\.0\.0\.1|localhost|[0-9a-f]{32}|site-packages"
+    assert re.findall(personal, text) == []
+
+
+@pytest.mark.case("N01")
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("as of 2026-11-25 09:13", "as of 2027-01-02T23:59:58.123456+00:00"),
+        ("from /tmp/docsfy-demo-0/bakery", "from /var/folders/xy/T/docsfy-demo-501/bakery"),
+        ("in docsfy-a8f_x", "in docsfy-q1"),
+        ("<Variant at 0x7f3c21>", "<Variant at 0xFFFF0000>"),
+        ("run 123e4567-e89b-12d3-a456-426614174000", "run 00000000e89b42d3a456426614174fff"),
+        ("http://127.0.0.1:8888/docsfy/", "http://127.0.0.1:43121/docsfy/"),
+        ("took 1.25 s", "took 3 seconds"),
+        ("Cloned, at commit 6a2c42e", "Cloned, at commit 0123456789abcdef0123456789abcdef01234567"),
+        ("saved in /home/ada/sites", "saved in /Users/ben/sites"),
+        ("saved in /root/sites", "saved in /home/ben/sites"),
+        ("docsfy_jupyter 0.1.0", "docsfy_jupyter 1.12.3rc1"),
+    ],
+)
+def test_what_differs_between_machines_is_sanitised(one: str, other: str) -> None:
+    patterns = get_sanitize_patterns(SANITISE.read_text("utf-8"))
+
+    def sanitised(text: str) -> str:
+        for pattern, word in patterns.items():
+            text = re.sub(pattern, word, text)
+        return text
+
+    assert sanitised(one) == sanitised(other) != one
+
+
+@pytest.mark.parametrize("text", ["ready, 15 of 15 pages", "bakery/main is ready", "wheat 1000 g, water 700 g", "added bakery.summer"])
+def test_what_matters_is_not_sanitised(text: str) -> None:
+    for pattern, word in get_sanitize_patterns(SANITISE.read_text("utf-8")).items():
+        assert re.sub(pattern, word, text) == text
