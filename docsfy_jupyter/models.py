@@ -146,7 +146,7 @@ class PlanPage(BaseModel):
     on: the page is generated again when one of them changes. ``related`` are slugs that the site links at the page's end.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     slug: str
     title: str = ""
@@ -159,7 +159,7 @@ class PlanPage(BaseModel):
 class PlanGroup(BaseModel):
     """A heading of the navigation, with its pages."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     group: str = ""
     pages: list[PlanPage] = Field(default_factory=list)
@@ -168,7 +168,7 @@ class PlanGroup(BaseModel):
 class Plan(BaseModel):
     """The planned pages of a documentation set, in the order of its navigation."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
     project_name: str = ""
     tagline: str = ""

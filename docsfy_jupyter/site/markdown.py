@@ -15,12 +15,8 @@ from markdown_it.token import Token
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
-from pygments import highlight
-from pygments.formatters.html import HtmlFormatter
-from pygments.lexer import Lexer
-from pygments.lexers import get_lexer_by_name
-from pygments.util import ClassNotFound
 
+from docsfy_jupyter.site.code import highlighted
 from docsfy_jupyter.site.tags import tame
 
 _EXPLICIT = re.compile(r"\s*\{#([\w.:-]+)\}\s*$")
@@ -31,7 +27,6 @@ _CALLOUT = re.compile(
 )
 _KIND = {"hint": "tip", "danger": "caution"}
 _ID = re.compile(r"""(?i)<[a-z][^<>]*?\s(?:id|name)\s*=\s*["']?([^\s"'>]+)""")
-_LONGEST_HIGHLIGHTED = 200_000
 
 
 @dataclass
@@ -105,6 +100,7 @@ def _markdown() -> MarkdownIt:
     # Targets are judged when links are resolved, where a bad one leaves its text; refusing here would leave the raw Markdown.
     md.validateLink = lambda url: True  # type: ignore[method-assign]
     md.core.ruler.before("inline", "callouts", _callouts)
+    md.core.ruler.before("inline", "names", _explicit)
     md.core.ruler.push("anchors", _anchors)
     for name, rule in _RULES.items():
         md.add_render_rule(name, rule)
@@ -138,7 +134,7 @@ def _anchors(state: StateCore) -> None:
         if token.type != "heading_open":
             continue
         inline = state.tokens[index + 1]
-        wanted = _explicit(inline) or slug_of(plain(inline))
+        wanted = inline.meta.get("anchor") or slug_of(plain(inline))
         anchor, count = wanted, 1
         while anchor in taken:
             count += 1
@@ -151,13 +147,15 @@ def _anchors(state: StateCore) -> None:
             token.attrs["class"] = "symbol"
 
 
-def _explicit(inline: Token) -> str | None:
-    last = inline.children[-1] if inline.children else None
-    found = _EXPLICIT.search(last.content) if last is not None and last.type == "text" else None
-    if last is None or found is None:
-        return None
-    last.content = last.content[: found.start()]
-    return found[1]
+def _explicit(state: StateCore) -> None:
+    """Take ``{#id}`` off a heading before its Markdown is read: ``__init__`` in an id is no emphasis."""
+    for index, token in enumerate(state.tokens):
+        if token.type == "heading_open":
+            inline = state.tokens[index + 1]
+            found = _EXPLICIT.search(inline.content)
+            if found:
+                inline.content = inline.content[: found.start()]
+                inline.meta["anchor"] = found[1]
 
 
 def slug_of(text: str) -> str:
@@ -178,27 +176,6 @@ def _fence(renderer: RendererHTML, tokens: list[Token], index: int, options: Any
     label = f'<div class="code-label">{html.escape(language)}</div>' if language else ""
     body = highlighted(token.content, language)
     return f'<div class="code">{label}<pre tabindex="0"><code>{body}</code></pre></div>\n'
-
-
-def highlighted(code: str, language: str) -> str:
-    """Return code as HTML with the classes of Pygments."""
-    lexer = _lexer(language) if language and len(code) < _LONGEST_HIGHLIGHTED else None
-    if lexer is None:
-        return html.escape(code, quote=False)
-    return str(highlight(code, lexer, _formatter()))
-
-
-@functools.cache
-def _lexer(language: str) -> Lexer | None:
-    try:
-        return get_lexer_by_name(language, stripnl=False)
-    except ClassNotFound:
-        return None
-
-
-@functools.cache
-def _formatter() -> HtmlFormatter[str]:
-    return HtmlFormatter(nowrap=True)
 
 
 def _heading_close(renderer: RendererHTML, tokens: list[Token], index: int, options: Any, env: Any) -> str:

@@ -5,6 +5,7 @@ With ``--progress`` it writes JSON lines of its progress to stderr; a failure en
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 
@@ -32,4 +33,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # tokens hold no cycles; to look for some among all of a site's costs a tenth of the time
     sys.exit(main())
