@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,30 +17,6 @@ from docsfy_jupyter.models import Stage, Status, Variant, VariantKey
 from docsfy_jupyter.requests import GenerateRequest
 
 ABORTED = (Status.ABORTED, None, "Generation aborted by user", ())
-
-
-@pytest.fixture
-def mark(monkeypatch: pytest.MonkeyPatch) -> str:
-    """What the children of this test carry in their environment."""
-    text = uuid.uuid4().hex
-    monkeypatch.setenv("XDG_DOCSFY_MARK", text)
-    return text
-
-
-@pytest.fixture
-def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """While this file exists, the fake provider waits where it was told to."""
-    path = tmp_path / "gate"
-    path.touch()
-    monkeypatch.setenv("XDG_DOCSFY_GATE", str(path))
-    return path
-
-
-@pytest.fixture
-def silent_host() -> Iterator[str]:
-    """The address of a git host that accepts connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/o/silent.git"
 
 
 def facts(row: Variant) -> tuple[object, ...]:

@@ -81,7 +81,12 @@ async def test_recovery_turns_orphans_into_errors_and_leaves_others(tmp_path: Pa
     await store.recover("Server restarted during generation")
     rows = {row.name: row for row in await store.load_variants()}
     orphan = rows["demo"]
-    assert (orphan.status, orphan.current_stage, orphan.failed_stage, orphan.page_count) == (Status.ERROR, None, Stage.GENERATING_PAGES, 3)
+    assert (orphan.status, orphan.current_stage, orphan.failed_stage, orphan.page_count) == (
+        Status.ERROR,
+        None,
+        Stage.GENERATING_PAGES,
+        3,
+    )
     assert rows["other"] == ready
     runs, _ = await store.list_runs({"name": "demo"}, 9, 0)
     facts = ("outcome", "failed_stage", "ended_by", "error_message", "page_count")

@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from surroundings import fill
 
 from docsfy_jupyter.errors import StoreUnavailable
 from docsfy_jupyter.models import Status, Variant, iso, utc_now
@@ -44,29 +44,6 @@ asyncio.run(main())
 async def begin(store: Store, row: Variant = ROW) -> None:
     event = Event(row.generation_id, utc_now(), "started", "x", "me")
     await store.begin_run(row, RunStart(row.generation_id, row.key, row.repo_url, "me", utc_now()), event)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with 6 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)], capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(folder: Path) -> Path:
-    """Take every free byte of a file system."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as stream:
-        try:
-            while True:
-                stream.write(bytes(4096))
-        except OSError:
-            return filler
 
 
 async def test_a_full_disk_refuses_whole_transactions_and_the_store_goes_on_when_there_is_room(small_disk: Path) -> None:
