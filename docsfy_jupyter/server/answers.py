@@ -53,16 +53,6 @@ class Summary(Variant):
     """A row without its plan and page lists; `openapi.schemas` removes those."""
 
 
-class Listing(Answer):
-    """Rows of variants."""
-
-    projects: list[Summary | Variant]
-    known_branches: dict[str, list[str]]
-    known_models: dict[str, list[str]]
-    total: int
-    rev: int
-
-
 class Project(Answer):
     """The variants of a name."""
 
@@ -77,8 +67,8 @@ class Action(Answer):
     label: str
 
 
-class Screen(BaseModel):
-    """What a client draws; beside these fields, those of the summary."""
+class Drawn(BaseModel):
+    """What a list draws of a row; beside these fields, those of the summary."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -86,12 +76,31 @@ class Screen(BaseModel):
     label: str
     percent: int | None
     text: str
-    log: list[LogEntry]
     total: int
     stage_text: str
     actions: list[Action]
     source: dict[str, str]
     commit_url: str | None
+
+
+class Screen(Drawn):
+    """What a client draws of one row."""
+
+    log: list[LogEntry]
+
+
+Row = Variant | Screen
+Description = dict[str, Any]
+
+
+class Listing(Answer):
+    """Rows of variants."""
+
+    projects: list[Summary | Variant | Drawn]
+    known_branches: dict[str, list[str]]
+    known_models: dict[str, list[str]]
+    total: int
+    rev: int
 
 
 class Event(Answer):

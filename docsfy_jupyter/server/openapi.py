@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from http.client import responses
+from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -13,7 +14,6 @@ from pydantic import BaseModel, TypeAdapter
 from docsfy_jupyter import __version__
 from docsfy_jupyter.models import ROW_ONLY
 from docsfy_jupyter.requests import Segment
-from docsfy_jupyter.server.answers import ErrorAnswer
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
@@ -76,16 +76,20 @@ def document(routes: Iterable[Route], base_url: str) -> dict[str, Any]:
     }
 
 
+def _shape(name: str) -> Any:
+    return getattr(import_module("docsfy_jupyter.server.answers"), name)
+
+
 def _types(routes: Iterable[Route]) -> Iterator[tuple[Any, str]]:
     """Yield every type that the description needs, and pydantic's mode for it."""
     yield Segment, "validation"
-    yield ErrorAnswer, "serialization"
+    yield _shape("ErrorAnswer"), "serialization"
     for route in routes:
         if route.query is not None:
             yield route.query, "validation"
         for operation in route.operations.values():
-            if not isinstance(operation.answer, str):
-                yield operation.answer, "serialization"
+            if "/" not in operation.answer:
+                yield _shape(operation.answer), "serialization"
             for model in (operation.query, operation.body):
                 if model is not None:
                     yield model, "validation"
@@ -155,14 +159,14 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _responses(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
-    if isinstance(operation.answer, str):
+    if "/" in operation.answer:
         content: dict[str, Any] = {operation.answer: {}}
     else:
-        content = {"application/json": {"schema": schemas[operation.answer]}}
+        content = {"application/json": {"schema": schemas[_shape(operation.answer)]}}
     described: dict[str, Any] = {str(operation.status): {"description": responses[operation.status], "content": content}}
     if operation.tagged:
         described["304"] = {"description": "Unchanged since the tag that the caller has"}
     for status in sorted({*COMMON_ERRORS, *operation.errors}):
-        error = {"application/json": {"schema": schemas[ErrorAnswer]}}
+        error = {"application/json": {"schema": schemas[_shape("ErrorAnswer")]}}
         described[str(status)] = {"description": responses[status], "content": error}
     return described

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import BaseModel
 from tornado.web import RequestHandler
@@ -22,8 +21,9 @@ class Operation:
     ----------
     verb : str
         Name of the handler's coroutine.
-    answer : type or str
-        Type of the JSON answer, or a media type.
+    answer : str
+        Name of the JSON answer's shape in the module ``answers``, which is loaded when somebody asks for the description;
+        or a media type.
     query : type of BaseModel or None
         The query's parameters; the coroutine gets them validated.
     body : type of BaseModel or None
@@ -37,7 +37,7 @@ class Operation:
     """
 
     verb: str
-    answer: Any
+    answer: str
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     status: int = 200

@@ -6,21 +6,20 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from docsfy_jupyter.models import Variant
 from docsfy_jupyter.requests import GenerateRequest
-from docsfy_jupyter.server import answers, handlers, pages, site_handlers
+from docsfy_jupyter.server import handlers, pages, site_handlers
 from docsfy_jupyter.server.base import UnknownHandler
 from docsfy_jupyter.server.openapi import OpenApiHandler
 from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery, ListQuery, OwnerQuery, RowQuery, RunsQuery
 from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
-_ROW = Operation("get_variant", Variant | answers.Screen, RowQuery, errors=(404, 409), tagged=True)
-_EVENTS = Operation("list_events", answers.Events, EventsQuery, errors=(404, 409))
-_ABORT = Operation("abort_variant", answers.Aborted, AbortQuery, errors=(404, 409))
-_DELETE = Operation("delete_variant", answers.Deleted, errors=(404, 409))
+_ROW = Operation("get_variant", "Row", RowQuery, errors=(404, 409), tagged=True)
+_EVENTS = Operation("list_events", "Events", EventsQuery, errors=(404, 409))
+_ABORT = Operation("abort_variant", "Aborted", AbortQuery, errors=(404, 409))
+_DELETE = Operation("delete_variant", "Deleted", errors=(404, 409))
 _DOWNLOAD = Operation("download_variant", "application/gzip", errors=(404, 409))
-_RENDER = Operation("render_variant", Variant, errors=(404, 409))
-_LIST = Operation("list_projects", answers.Listing, ListQuery, tagged=True)
+_RENDER = Operation("render_variant", "Variant", errors=(404, 409))
+_LIST = Operation("list_projects", "Listing", ListQuery, tagged=True)
 _FILE = Operation("get_site", "*/*", errors=(404, 409))
 _PAGE = Operation("get_status_page", "text/html", OwnerQuery)
 
@@ -39,31 +38,31 @@ def _variant(path: str, handler: type[handlers.VariantHandler], query: Any, suff
 
 ROUTES: tuple[Route, ...] = (
     Route("/", pages.OverviewHandler, {"GET": Operation("get_overview", "text/html")}),
-    Route("/health", handlers.SystemHandler, {"GET": Operation("get_health", answers.Health)}),
-    Route("/api/openapi.json", OpenApiHandler, {"GET": Operation("get_description", dict[str, Any], tagged=True)}),
+    Route("/health", handlers.SystemHandler, {"GET": Operation("get_health", "Health")}),
+    Route("/api/openapi.json", OpenApiHandler, {"GET": Operation("get_description", "Description", tagged=True)}),
     Route(
         "/api/generate",
         handlers.SystemHandler,
-        {"POST": Operation("generate", answers.Accepted, body=GenerateRequest, status=202, errors=(409, 413))},
+        {"POST": Operation("generate", "Accepted", body=GenerateRequest, status=202, errors=(409, 413))},
     ),
     Route("/api/projects", handlers.ListHandler, {"GET": _LIST}),
     Route("/api/status", handlers.ListHandler, {"GET": _LIST}, suffix="_status"),
-    Route("/api/models", handlers.SystemHandler, {"GET": Operation("list_models", answers.Models)}),
-    Route("/api/models/refresh", handlers.SystemHandler, {"POST": Operation("list_models", answers.Models)}, suffix="_refreshed"),
-    Route("/api/runs", handlers.SystemHandler, {"GET": Operation("list_runs", answers.Runs, RunsQuery)}),
+    Route("/api/models", handlers.SystemHandler, {"GET": Operation("list_models", "Models")}),
+    Route("/api/models/refresh", handlers.SystemHandler, {"POST": Operation("list_models", "Models")}, suffix="_refreshed"),
+    Route("/api/runs", handlers.SystemHandler, {"GET": Operation("list_runs", "Runs", RunsQuery)}),
     Route("/api/projects/by-id/{generation_id}", handlers.RunIdHandler, {"GET": _ROW}, suffix="_by_run"),
     Route(
         "/api/projects/{name}",
         handlers.ProjectHandler,
         {
-            "GET": Operation("get_project", answers.Project, errors=(404,), tagged=True),
-            "DELETE": Operation("delete_project", answers.Deleted, errors=(404, 409)),
+            "GET": Operation("get_project", "Project", errors=(404,), tagged=True),
+            "DELETE": Operation("delete_project", "Deleted", errors=(404, 409)),
         },
     ),
     Route(
         "/api/projects/{name}/abort",
         handlers.ProjectHandler,
-        {"POST": Operation("abort_project", answers.Aborted, AbortQuery, errors=(404, 409))},
+        {"POST": Operation("abort_project", "Aborted", AbortQuery, errors=(404, 409))},
     ),
     Route(
         "/api/projects/{name}/download",
