@@ -82,10 +82,13 @@ class Dashboard(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         kernel_panels().enter_cell(self)
-        display(_still(self._rows, self._problem, self.panel_id), raw=True)  # type: ignore[no-untyped-call]
+        display(self._still(), raw=True)  # type: ignore[no-untyped-call]
         if in_kernel() and not self._closed:
             data = {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}, "text/plain": ""}
             display(data, raw=True)  # type: ignore[no-untyped-call]
+
+    def _still(self) -> dict[str, str]:
+        return still_of(self._rows, self._problem, self.panel_id)
 
     def _on_message(self, _: Any, content: object, buffers: object = None) -> None:
         if isinstance(content, dict) and content.get("type") == "call":
@@ -120,7 +123,7 @@ def _started(client: DocsfyClient, body: object) -> dict[str, str]:
     return {"project": row.name, "branch": row.branch}
 
 
-def _still(rows: Iterable[Mapping[str, Any]], problem: str | None, panel_id: str) -> dict[str, str]:
+def still_of(rows: Iterable[Mapping[str, Any]], problem: str | None, panel_id: str) -> dict[str, str]:
     """Return the table as text and as plain HTML, for exports and readers without a kernel."""
     as_of = f"as of {local_time(utc_now())}"
     if problem is not None:

@@ -1,0 +1,148 @@
+"""The dashboard: what the server answers it, the overview page in a browser, and the widget's kernel side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import Seen
+from conftest import Server, _await_health, end, launch, make_demo_repo
+from relay import relay_to
+
+from docsfy_jupyter import Dashboard, GenerationFailed, connect
+from docsfy_jupyter.models import Status, Variant
+from docsfy_jupyter.screen import screen
+from docsfy_jupyter.server.summaries import Summaries
+from docsfy_jupyter.view import ASSETS, bundled, read_asset
+
+HOSTILE = "pages=3,fail=page-2,x=<img src=x onerror=window.hit=1>"
+
+
+@pytest.fixture(scope="module")
+def board_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a complete variant and a failed one, whose model's name is hostile."""
+    home = tmp_path_factory.mktemp("board")
+    server = launch(home)
+    try:
+        _await_health(server)
+        with connect(server.url, server.token) as client:
+            repo = make_demo_repo(home)
+            client.wait(client.generate(repo, provider="local"))
+            with pytest.raises(GenerationFailed):
+                client.wait(client.generate(repo, provider="fake", model=HOSTILE))
+        yield server
+    finally:
+        end(server)
+
+
+def variant(count: int) -> Variant:
+    """Return a row in work."""
+    return Variant("demo", "main", "local", "static", "me", "/demo", Status.GENERATING, "", "", page_count=count)
+
+
+def test_the_listing_draws_each_row_as_its_own_screen_does(board_server: Server) -> None:
+    rows = board_server.call("GET", "api/projects?view=progress").json()["projects"]
+    for row in rows:
+        query = {"name": row["name"], "provider": row["ai_provider"], "model": row["ai_model"], "view": "progress"}
+        alone = board_server.call("GET", "api/variant", params=query).json()
+        assert row == {name: value for name, value in alone.items() if name != "log"}
+    assert {row["label"] for row in rows} == {"Complete", "Failed"}
+
+
+def test_a_summary_is_made_once_a_change() -> None:
+    summaries, row = Summaries(), variant(1)
+    (first,) = summaries.of([row])
+    assert summaries.of([row])[0] is first
+    (second,) = summaries.of([variant(2)])
+    assert second == {name: value for name, value in screen(variant(2)).items() if name != "log"}
+
+
+def test_a_bundled_module_imports_nothing_and_exports_one_default(tmp_path: Path) -> None:
+    text = bundled("dashboard.js")
+    assert not re.search(r"^\s*import ", text, re.MULTILINE)
+    assert len(re.findall(r"^export default", text, re.MULTILINE)) == 1
+    assert "class Watch" in text
+    assert "class Board" in text
+
+
+def test_every_asset_is_served_and_none_beside_them(board_server: Server) -> None:
+    for name in ASSETS:
+        answer = board_server.call("GET", f"assets/{name}")
+        assert (answer.status_code, answer.text) == (200, read_asset(name))
+    assert board_server.call("GET", "assets/__init__.py").status_code == 404
+
+
+@pytest.mark.browser
+def test_the_overview_filters_opens_and_starts(board_server: Server, seen: Seen, tmp_path: Path) -> None:
+    page = seen.page
+    page.goto(f"{board_server.api}?token={board_server.token}")
+    lines = page.locator("#docsfy-overview tbody tr")
+    page.get_by_text("local/static").wait_for()
+    assert lines.count() == 2
+    assert page.evaluate("window.hit") is None
+    assert page.get_by_text("onerror=window.hit").count() == 1
+
+    page.get_by_label("Status").select_option("error")
+    page.get_by_text("local/static").wait_for(state="detached")
+    page.get_by_label("Status").select_option("")
+    page.get_by_label("Search by name").fill("STATIC")
+    page.get_by_text("onerror").wait_for(state="detached")
+    page.get_by_label("Search by name").fill("")
+
+    page.get_by_role("button", name="Details of demo, local/static").click()
+    page.get_by_text("Documentation ready!").wait_for()
+    assert page.get_by_role("link", name="View documentation").get_attribute("href", timeout=5000).endswith("/docs/demo/main/local/static/")  # type: ignore[union-attr]
+    page.get_by_role("button", name="Details of demo, local/static").click()
+
+    page.get_by_role("tab", name="Runs").click()
+    page.get_by_text("1 of 3 pages failed").wait_for()
+    page.keyboard.press("ArrowLeft")
+    assert page.get_by_role("tab", name="Documentation").get_attribute("aria-selected") == "true"
+
+    page.get_by_role("button", name="New").click()
+    other = make_demo_repo(tmp_path)
+    page.get_by_label("Repository:").fill(str(other))
+    page.get_by_label("Name", exact=True).fill("second")
+    page.get_by_role("button", name="Generate").click()
+    page.get_by_text("Started second").wait_for()
+    page.locator("tr", has_text="second").get_by_text("Complete").wait_for(timeout=60_000)
+    assert [text for text in seen.complaints if "404" not in text] == []
+
+
+@pytest.mark.browser
+def test_the_overview_says_what_is_wrong_with_a_new_one(board_server: Server, seen: Seen, tmp_path: Path) -> None:
+    page = seen.page
+    page.goto(f"{board_server.api}?token={board_server.token}")
+    page.get_by_role("button", name="New").click()
+    page.get_by_label("Repository:").fill(str(tmp_path / "nothing"))
+    page.get_by_role("button", name="Generate").click()
+    page.locator(".docsfy-bad", has_text="nothing").wait_for()
+
+
+@pytest.mark.browser
+def test_the_overview_makes_one_request_each_interval_and_fits_a_narrow_window(board_server: Server, seen: Seen) -> None:
+    page = seen.page
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto(f"{board_server.api}?token={board_server.token}")
+    page.get_by_text("local/static").first.wait_for()
+    before = sum("/api/" in url for url in seen.requests)
+    page.wait_for_timeout(7000)
+    assert 1 <= sum("/api/" in url for url in seen.requests) - before <= 3
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def test_the_widget_has_text_forms_and_survives_without_a_server(board_server: Server) -> None:
+    with connect(board_server.url, board_server.token) as client:
+        board = Dashboard(client=client)
+    still = board._still()
+    assert "demo · local/static · ready" in still["text/plain"]
+    assert "&lt;img src=x" in still["text/html"]
+    assert board.server_id == board_server.call("GET", "health").headers["docsfy-server"]
+    board.close()
+    with relay_to(board_server.url) as way:
+        url = way.url
+    lost = Dashboard(client=connect(url, "none"))
+    assert "No connection to" in lost._still()["text/plain"]
+    lost.close()
