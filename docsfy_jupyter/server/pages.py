@@ -32,24 +32,33 @@ class AssetHandler(DocsfyHandler):
         self.finish(text, set_content_type=f"text/{'css' if name.endswith('.css') else 'javascript'}; charset=utf-8")
 
 
-class StatusPageHandler(DocsfyHandler):
+class PageHandler(DocsfyHandler):
+    """Base of the pages."""
+
+    def send_page(self, text: str) -> None:
+        """Send a page whose module may read and act; its requests prove by Jupyter's XSRF cookie where they come from."""
+        _ = self.xsrf_token  # asking for it sets the cookie
+        self.set_header("Content-Security-Policy", POLICY)
+        self.finish(text, set_content_type="text/html; charset=utf-8")
+
+
+class StatusPageHandler(PageHandler):
     """``status/{name}/[{branch}/]{provider}/{model}``: the page that watches one variant, also one that is not there yet."""
 
     async def get_status_page(self, query: OwnerQuery) -> None:
         """Send the page of a variant; the state comes to it by its own polling."""
         key = {"branch": None, **self.path_parts(), "owner": query.owner}
-        self.set_header("Content-Security-Policy", POLICY)
-        self.finish(status_page(self.base_url, key), set_content_type="text/html; charset=utf-8")
+        self.send_page(status_page(self.base_url, key))
 
 
-class OverviewHandler(DocsfyHandler):
+class OverviewHandler(PageHandler):
     """``docsfy/``: all variants and the latest runs."""
 
     async def get_overview(self) -> None:
         """Send the overview of all variants; what it shows comes by its own polling."""
-        self.set_header("Content-Security-Policy", POLICY)
-        text = page(self.base_url, "Documentation sets", "overview", {"base": self.base_url}, "<h1>Documentation sets</h1>")
-        self.finish(text, set_content_type="text/html; charset=utf-8")
+        self.send_page(
+            page(self.base_url, "Documentation sets", "overview", {"base": self.base_url}, "<h1>Documentation sets</h1>")
+        )
 
 
 def status_page(base_url: str, key: dict[str, Any]) -> str:
