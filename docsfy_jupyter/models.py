@@ -328,6 +328,7 @@ class Variant:
     total_cost_usd: float | None = None
     findings: int = 0
     site: bool = False
+    credential_env: str | None = None
 
     @property
     def key(self) -> VariantKey:
@@ -405,6 +406,7 @@ class Variant:
             total_cost_usd=money(row.get("total_cost_usd")),
             findings=whole_number(row.get("findings")),
             site=bool(row.get("site")),
+            credential_env=_text(row.get("credential_env")),
         )
 
     def changed(self, **changes: Any) -> Variant:

@@ -162,9 +162,10 @@ class Manager:
         model = request.ai_model or self._default_model(provider.name) or provider.default_model
         provider.check(model)
         policy = self.settings.policy
+        credential = request.credential_env or self._known_credential(request, user)
         source = await asyncio.to_thread(
             lambda: parse_source(
-                repo_url=request.repo_url, repo_path=request.repo_path, policy=policy, credential_env=request.credential_env
+                repo_url=request.repo_url, repo_path=request.repo_path, policy=policy, credential_env=credential
             )
         )
         name = request.name or _default_name(source)
@@ -189,6 +190,14 @@ class Manager:
     def _default_model(self, provider: str) -> str:
         return self.settings.default_model if provider == self.settings.default_provider else ""
 
+    def _known_credential(self, request: GenerateRequest, user: str) -> str | None:
+        """Return the variable that this owner named for this very repository before, so that nobody names it twice."""
+        owner, url = request.owner or user, request.repo_url
+        for row in self.feed.rows() if url else ():
+            if row.owner == owner and row.credential_env and same_repository(row.repo_url, url or ""):
+                return row.credential_env
+        return None
+
     def _reserve(self, key: VariantKey, source: Source, user: str) -> Run:
         """Take the key: no await between the look and the taking, so that two requests never both win."""
         if key in self._runs:
@@ -199,7 +208,7 @@ class Manager:
                     f"The name {key.name!r} is taken by {row.repo_url}. Pass another name (name=…) to document {source.display}."
                 )
         before = self.feed.get(key)
-        row = starting_row(key, source.display, user, before)
+        row = starting_row(key, source, user, before)
         run = Run(row, before, self.feed, self._writer)
         self._runs[key] = run
         self.feed.put(row)

@@ -9,6 +9,7 @@ from typing import Any
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, safe_text, utc_now
+from docsfy_jupyter.sources.rules import Source
 from docsfy_jupyter.store.records import Event, PageRecord
 
 _KEPT = (
@@ -23,7 +24,7 @@ _KEPT = (
 )
 
 
-def starting_row(key: VariantKey, repo_url: str, user: str, before: Variant | None) -> Variant:
+def starting_row(key: VariantKey, source: Source, user: str, before: Variant | None) -> Variant:
     """Return the row that a new run begins with; of the row before it stays what is not about a run."""
     now = iso(utc_now()) or ""
     kept = {name: getattr(before, name) for name in _KEPT} if before is not None else {"created_at": now}
@@ -33,7 +34,8 @@ def starting_row(key: VariantKey, repo_url: str, user: str, before: Variant | No
         ai_provider=key.ai_provider,
         ai_model=key.ai_model,
         owner=key.owner,
-        repo_url=repo_url,
+        repo_url=source.display,
+        credential_env=source.credential_env,
         status=Status.GENERATING,
         updated_at=now,
         generation_id=str(uuid.uuid4()),

@@ -16,6 +16,7 @@ from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.generation.run import starting_row
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import Stage, Variant, VariantKey, utc_now
+from docsfy_jupyter.sources.rules import Source
 from docsfy_jupyter.store.records import Event, RunStart
 from docsfy_jupyter.store.store import Store
 
@@ -23,7 +24,8 @@ PLAN = '{"navigation": []}'
 
 
 def row(name: str = "demo") -> Variant:
-    return starting_row(VariantKey(name, "main", "local", "static", "me"), "https://h.example/demo", "me", None)
+    url = "https://h.example/demo"
+    return starting_row(VariantKey(name, "main", "local", "static", "me"), Source("url", url, url, "demo"), "me", None)
 
 
 def note(of: Variant, kind: str) -> Event:

@@ -14,9 +14,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from recording import finished, running
 
 from docsfy_jupyter.errors import BadRequest, DocsfyError, SourceFailed
 from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.checkout import changed_files, checkout
 from docsfy_jupyter.sources.remote import default_branch
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source
@@ -180,6 +182,20 @@ async def test_credentials_log_in_and_show_up_nowhere(
     assert len(made.files) == 2
     assert "s3cr3t" not in repr((seen, made, source))
     assert "s3cr3t" not in (made.path / ".git" / "config").read_text()
+
+
+async def test_a_private_repository_is_generated_again_without_naming_its_variable(
+    served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_LOGIN", "u1:s3cr3t")
+    body = {"repo_url": f"http://{served}/private/r.git", "branch": "trunk", "ai_provider": "fake", "ai_model": "pages=1"}
+    async with running(tmp_path) as manager:
+        for more in ({"credential_env": "MY_LOGIN"}, {}):
+            row = await manager.generate(GenerateRequest.model_validate({**body, **more}), "me")
+            done = await finished(manager, row.key)
+            assert (done.status, done.credential_env) == ("ready", "MY_LOGIN")
+        stranger = await manager.generate(GenerateRequest.model_validate(body), "somebody else")
+        assert "authentication required" in str((await finished(manager, stranger.key)).error_message)
 
 
 @pytest.mark.case("G11")
