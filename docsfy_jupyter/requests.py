@@ -49,7 +49,7 @@ def _short_names(schema: dict[str, Any]) -> None:
 class GenerateRequest(BaseModel):
     """The body of ``POST api/generate``; ``provider`` and ``model`` are accepted as short names."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_short_names)
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_short_names, defer_build=True)
 
     repo_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
         default=None, description="Where to clone from; a user and password in it are used for the clone only."

@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=0, le=10**12)]
 class Query(BaseModel):
     """Base; what nobody knows is ignored, since Jupyter and proxies add parameters of their own."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", defer_build=True)
 
 
 class OwnerQuery(Query):
