@@ -25,6 +25,7 @@ _CALLOUT = re.compile(
     r"(?::\*\*|\*\*:))[ \t]*\n?",
     re.IGNORECASE,
 )
+_FEW_COLUMNS = 5
 _KIND = {"hint": "tip", "danger": "caution"}
 _ID = re.compile(r"""(?i)<[a-z][^<>]*?\s(?:id|name)\s*=\s*["']?([^\s"'>]+)""")
 
@@ -199,7 +200,10 @@ def _raw(renderer: RendererHTML, tokens: list[Token], index: int, options: Any, 
 
 
 def _table_open(renderer: RendererHTML, tokens: list[Token], index: int, options: Any, env: Any) -> str:
-    return '<div class="table" tabindex="0" role="region" aria-label="Table"><table>\n'
+    row = next(place for place in range(index, len(tokens)) if tokens[place].type == "tr_close")
+    columns = sum(token.type == "th_open" for token in tokens[index:row])
+    wide = " wide" if columns > _FEW_COLUMNS else ""
+    return f'<div class="table{wide}" tabindex="0" role="region" aria-label="Table"><table>\n'
 
 
 def _table_close(renderer: RendererHTML, tokens: list[Token], index: int, options: Any, env: Any) -> str:

@@ -24,13 +24,19 @@
     return found;
   }
 
+  // Who types the name of a symbol wants the symbol itself before everything that mentions or belongs to it.
+  function named(id, term, section) {
+    var name = section.h.split(/[(:=]/)[0].trim().toLowerCase();
+    return name === term ? 4 : name.slice(-term.length - 1) === "." + term ? 2 : 1;
+  }
+
   function prepare() {
     return Promise.all([window.docsfyLoad("vendor/minisearch/minisearch.js"), window.docsfyLoad("search-index.js")]).then(function () {
       if (engine) return engine;
       engine = new window.MiniSearch({
         fields: ["h", "p", "b"], storeFields: ["s", "a", "h", "p", "b"], tokenize: tokens,
         searchOptions: {
-          boost: { h: 6, p: 2 }, prefix: true, combineWith: "AND",
+          boost: { h: 6, p: 2 }, prefix: true, combineWith: "AND", boostDocument: named,
           tokenize: function (text) { return text.split(/[^\p{L}\p{N}_.]+/u).filter(Boolean); },
           fuzzy: function (term) { return term.length > 4 ? 0.2 : false; }
         }

@@ -1,0 +1,96 @@
+"""How long the local provider takes for 500 Python files, in the worker process that a run uses.
+
+The files are those of installed packages, in one temporary repository. Printed are the seconds of analysis with plan and of
+writing every page, and the ratio to what griffe alone needs to load the same packages, measured in a process of its own in the
+same run. Run ``python benchmarks/local_speed.py``; the exit code says whether it stayed below the limit. No network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from local_sites import commit, head, tracked
+
+from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.providers.base import PlanRequest, RunContext
+from docsfy_jupyter.providers.local.provider import LocalProvider
+
+_PACKAGES = (
+    "jinja2", "tornado", "click", "jupyter_server", "IPython", "traitlets", "griffe", "nbformat", "nbconvert", "ipykernel",
+    "jupyter_client", "jupyter_core", "requests", "urllib3", "pygments", "jsonschema", "markdown_it", "mypy", "pip", "playwright",
+)  # fmt: skip
+_BARE = """
+import sys, time, griffe, pathlib
+started = time.perf_counter()
+for name in sys.argv[2:]:
+    griffe.load(name, search_paths=[sys.argv[1]], allow_inspection=False)
+print(time.perf_counter() - started)
+"""
+
+
+def make_repository(root: Path, count: int) -> list[str]:
+    """Copy up to `count` files of installed packages, whole packages first; return the packages that are in it."""
+    left, packages = count, []
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None or left <= 0:
+            continue
+        folder = Path(spec.origin).parent
+        files = [p for p in sorted(folder.rglob("*.py")) if not {"test", "tests"} & set(p.relative_to(folder).parts)][:left]
+        for path in files:
+            target = root / name / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+        left -= len(files)
+        packages.append(name)
+    commit(root)
+    return packages
+
+
+async def measure(root: Path) -> tuple[float, float, int, int]:
+    """Return the seconds until the plan is there, those for all pages, their number and their characters."""
+    processes = Processes()
+    await processes.start()
+    try:
+        context = RunContext(
+            "g", "speed", "static", root, head(root), str(root), tuple(tracked(root)), 600.0, processes, lambda *a, **k: None
+        )
+        async with LocalProvider().open(context) as session:
+            started = time.perf_counter()
+            plan = (await session.plan(PlanRequest())).plan
+            planned = time.perf_counter()
+            answers = [await session.write_page(plan, page) for page in plan.pages()]
+            return planned - started, time.perf_counter() - planned, len(answers), sum(len(a.markdown) for a in answers)
+    finally:
+        await processes.aclose()
+
+
+def main() -> int:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=500)
+    parser.add_argument("--limit", type=float, default=20.0, help="seconds, for analysis and all pages")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "speed"
+        packages = make_repository(root, arguments.files)
+        count = sum(1 for _ in root.rglob("*.py"))
+        analysed, written, pages, characters = asyncio.run(measure(root))
+        command = [sys.executable, "-W", "ignore", "-c", _BARE, str(root), *packages]
+        bare = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    total = analysed + written
+    print(f"{count} Python files of {', '.join(packages)}: {pages} pages, {characters / 1e6:.1f} million characters")
+    print(f"analysis and plan {analysed:.1f} s, pages {written:.1f} s, together {total:.1f} s (limit {arguments.limit:.0f} s)")
+    print(f"griffe alone loads the same packages in {bare:.1f} s: ratio {total / bare:.1f}")
+    return 0 if total < arguments.limit else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
