@@ -25,7 +25,7 @@ while options.get("hold") == (slug or purpose) and os.path.exists(os.environ.get
 time.sleep(float(options.get("plansleep" if purpose == "plan" else "sleep", "0")))
 if purpose == "plan":
     pages = [
-        {"slug": f"page-{i}", "title": f"Page {i}", "sources": ["README.md"]}
+        {"slug": f"page-{i}", "title": f"{options.get('title', 'Page')} {i}", "sources": ["README.md"]}
         for i in range(1, int(options.get("pages", "3")) + 1)
     ]
     print(json.dumps({"project_name": "demo", "navigation": [{"group": "All", "pages": pages}]}))

@@ -1,53 +1,102 @@
-"""``jupyter docsfy doctor``: what a set-up needs, and what to do where it is not there."""
+"""``jupyter docsfy doctor``: checks what a set-up needs, and says what to do where something fails."""
 
 from __future__ import annotations
 
-import os
+import argparse
 import shutil
-import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, version
+from platform import python_version
+from typing import Any
 
-from docsfy_jupyter import __version__
+from docsfy_jupyter import __version__, errors
+from docsfy_jupyter.cli.machine import Finding, data_folder, enabled_here, git, kernel_environment
+from docsfy_jupyter.cli.output import coloured, plain, print_json
+from docsfy_jupyter.cli.session import open_client
 from docsfy_jupyter.client.client import DocsfyClient
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: ``state`` is ``ok``, ``warn`` or ``fail``."""
-
-    state: str
-    topic: str
-    text: str
+_PACKAGES = ("jupyter-server", "duckdb", "httpx")
+_COLOURS = {"ok": "ready", "warn": "aborted", "fail": "error"}
 
 
-def examine(client: DocsfyClient) -> Iterator[Finding]:
-    """Check the server that answers, git, the providers and this environment.
+def doctor(options: argparse.Namespace) -> int:
+    """Print what `examine` finds; 1 where something fails."""
+    findings: list[Finding] = []
+    for finding in examine(options):
+        findings.append(finding)
+        if not options.json:
+            _show(finding)
+    failed = any(finding.state == "fail" for finding in findings)
+    if options.json:
+        print_json({"ok": not failed, "findings": [vars(finding) for finding in findings]})
+    return 1 if failed else 0
+
+
+def examine(options: argparse.Namespace) -> Iterator[Finding]:
+    """Check this environment, this machine, and the server that commands would talk to.
 
     Parameters
     ----------
-    client : DocsfyClient
-        Connected to the server in question; that it is there is itself the first finding.
+    options : argparse.Namespace
+        The shared options: url, token, verify, data_dir.
     """
+    yield _packages()
+    yield enabled_here()
+    yield kernel_environment()
+    yield git()
+    yield from data_folder(options.data_dir)
+    with ExitStack() as stack:
+        try:
+            client, private = stack.enter_context(open_client(options.url, options.token, options.data_dir, options.verify))
+            yield from _server(client, private=private)
+        except errors.DocsfyError as error:
+            yield Finding("fail", "server", error.message, "Follow that sentence, then run this again.")
+
+
+def _packages() -> Finding:
+    found = [f"Python {python_version()}", f"docsfy_jupyter {__version__}"]
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            return Finding("fail", "packages", f"{name} is missing", f"{sys.executable} -m pip install {name}")
+    return Finding("ok", "packages", ", ".join(found))
+
+
+def _server(client: DocsfyClient, *, private: bool) -> Iterator[Finding]:
+    if private:
+        yield Finding("warn", "server", "no Jupyter server with the extension runs", "Nothing: commands start a private one.")
+    else:
+        yield Finding("ok", "server", f"{client.url} answers and has the extension")
     client.health()
-    yield Finding("ok", "server", f"{client.url} answers, the extension is enabled and its database is open")
-    yield Finding("ok", "this environment", f"docsfy_jupyter {__version__}")
-    yield _git()
+    yield Finding("ok", "database", "open")
+    theirs = client.version()
+    if theirs == __version__:
+        yield Finding("ok", "versions", f"the server and this environment both have {__version__}")
+    else:
+        text = f"the server has {theirs}, this environment {__version__}"
+        yield Finding("fail", "versions", text, "Install the same version in both, and restart Jupyter.")
     yield from _providers(client.models())
-    inherited = bool(os.environ.get("DOCSFY_JUPYTER_URL"))
-    text = "a kernel of this server: connect() needs no arguments" if inherited else "no kernel of a server with the extension"
-    yield Finding("ok", "where this runs", text)
 
 
-def _git() -> Finding:
-    program = shutil.which("git")
-    if program is None:
-        return Finding("fail", "git", "not found on PATH; install git")
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    return Finding("ok", "git", version)
-
-
-def _providers(models: dict[str, dict[str, dict[str, object]]]) -> Iterator[Finding]:
+def _providers(models: dict[str, Any]) -> Iterator[Finding]:
+    """Check the providers: one that is not there fails only where it is the default one."""
     for name, state in models["provider_status"].items():
-        available = bool(state["available"])
-        yield Finding("ok" if available else "warn", f"provider {name}", "available" if available else str(state["reason"]))
+        if state["available"]:
+            yield Finding("ok", f"provider {name}", "available")
+        else:
+            default = name == models["default_provider"]
+            advice = "Set it up or choose another: --provider local needs nothing."
+            yield Finding("fail" if default else "warn", f"provider {name}", str(state["reason"]), advice)
+
+
+def _show(finding: Finding) -> None:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    state = coloured(f"{finding.state:<4}", _COLOURS[finding.state], sys.stdout)
+    first = textwrap.fill(plain(f"{finding.topic}: {finding.text}"), width - 5, subsequent_indent=" " * 5, break_on_hyphens=False)
+    print(f"{state} {first}", flush=True)
+    if finding.advice:
+        print(textwrap.fill(plain(f"→ {finding.advice}"), width, initial_indent=" " * 5, subsequent_indent=" " * 7), flush=True)

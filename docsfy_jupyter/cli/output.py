@@ -1,23 +1,56 @@
-"""What a command shows: a bar on a terminal, plain lines elsewhere, and the folder that receives a site."""
+"""What a command shows: a bar and colours on a terminal, plain lines elsewhere, one JSON document on request."""
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import sys
-import tarfile
-import tempfile
-from pathlib import Path
-from typing import Any
+import unicodedata
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from docsfy_jupyter.errors import BadRequest
-from docsfy_jupyter.models import Variant
-from docsfy_jupyter.progress import LogEntry, describe
+from docsfy_jupyter.errors import DocsfyError
+from docsfy_jupyter.models import Status, Variant, utc_now
+from docsfy_jupyter.progress import LogEntry, describe, text_line
+from docsfy_jupyter.screen import local_time
 
 _SIGNS = {"done": "✓", "active": "…", "error": "✗", "pending": " "}
-_MARK = ".docsfy-site"
+_COLOURS = {"done": "32", "active": "36", "error": "31", "ready": "32", "generating": "36", "aborted": "33"}
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}  # they reorder what follows them on a line
+
+
+def plain(text: str) -> str:
+    """Return a text that cannot steer a terminal: what a model or a repository wrote is shown, never obeyed."""
+    return "".join("�" if unicodedata.category(c) == "Cc" or unicodedata.bidirectional(c) in _TURNING else c for c in text)
+
+
+def coloured(text: str, kind: str, stream: TextIO) -> str:
+    """Return the text in the colour of a status or a kind of entry, where the stream is a terminal that wants colours."""
+    wanted = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if wanted and kind in _COLOURS else text
+
+
+def line_of(variant: Variant) -> str:
+    """Return the one line of a variant: name · provider/model · status · pages · branch · as of."""
+    line, mark, time = plain(text_line(variant, local_time(utc_now()))).rpartition(" · ")
+    word = variant.status.value
+    kind = "error" if variant.status is Status.ERROR else word
+    shown = coloured(word, kind, sys.stdout)
+    return f"{line.replace(f'{mark}{word}{mark}', f'{mark}{shown}{mark}', 1)}{mark}{plain(variant.branch)}{mark}{time}"
+
+
+def print_json(data: Any) -> None:
+    """Print the one document."""
+    print(json.dumps(data))
+
+
+def say_error(error: DocsfyError, *, as_json: bool) -> None:
+    """Print an error: JSON on stdout, or a sentence on stderr."""
+    if as_json:
+        print_json({"error": error.message, "code": error.code})
+    else:
+        print(f"{coloured('Error:', 'error', sys.stderr)} {plain(error.message)}", file=sys.stderr)
 
 
 class Watcher:
@@ -32,9 +65,7 @@ class Watcher:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._seen: set[tuple[str, str]] = set()
-        self._bar: Any = (
-            None if quiet or not sys.stderr.isatty() else tqdm(total=100, unit="%", bar_format="{desc} {bar} {n:.0f} %")
-        )
+        self._bar: Any = None if quiet or not sys.stderr.isatty() else tqdm(total=100, dynamic_ncols=True, bar_format="{desc}")
 
     def show(self, row: Variant) -> None:
         """Show a row."""
@@ -42,7 +73,9 @@ class Watcher:
         for entry in progress.log:
             self._line(entry)
         if self._bar is not None:
-            self._bar.set_description_str(f"{progress.label} {progress.text}")
+            # without a plan nobody knows how far it is: no bar and no number then
+            self._bar.bar_format = "{desc}" if progress.percent is None else "{desc} |{bar}| {n:.0f} %"
+            self._bar.set_description_str(f"{progress.label} {progress.text}", refresh=False)
             self._bar.n = progress.percent or 0
             self._bar.refresh()
 
@@ -56,36 +89,8 @@ class Watcher:
         if self._quiet or (entry.kind not in ("done", "error") and not stage_begins) or (entry.kind, entry.text) in self._seen:
             return
         self._seen.add((entry.kind, entry.text))
-        line = f"{_SIGNS[entry.kind]} {entry.text}"
+        line = f"{coloured(_SIGNS[entry.kind], entry.kind, sys.stderr)} {plain(entry.text)}"
         if self._bar is not None:
             self._bar.write(line, file=sys.stderr)
         else:
             print(line, file=sys.stderr, flush=True)
-
-
-def check_output(target: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds something other than a site of ours.
-
-    Raises
-    ------
-    BadRequest
-    """
-    if target.exists() and not target.is_dir():
-        raise BadRequest(f"{target} is a file; --output needs a folder.")
-    if target.is_dir() and any(target.iterdir()) and not (target / _MARK).exists() and not overwrite:
-        raise BadRequest(f"{target} is not empty and holds no site of docsfy; choose another folder or pass --force-output.")
-
-
-def unpack_site(archive: Path, target: Path) -> None:
-    """Unpack a site beside its place and swap it in whole."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".docsfy-", dir=target.parent) as folder:
-        aside = Path(folder)
-        with tarfile.open(archive) as tar:
-            tar.extractall(aside / "new", filter="data")
-        (site,) = (aside / "new").iterdir()
-        (site / _MARK).write_text("made by docsfy_jupyter\n", "utf-8")
-        if target.exists():
-            os.replace(target, aside / "old")
-        os.replace(site, target)
-        shutil.rmtree(aside / "old", ignore_errors=True)

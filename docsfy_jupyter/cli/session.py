@@ -22,8 +22,10 @@ _PATIENCE = 60.0
 
 
 @contextmanager
-def open_client(url: str | None, token: str | None, data_dir: str | None, verify: Verify = True) -> Iterator[DocsfyClient]:
-    """Yield a client of the right server: the given one, the one that runs, or a private one where none runs.
+def open_client(
+    url: str | None, token: str | None, data_dir: str | None, verify: Verify = True
+) -> Iterator[tuple[DocsfyClient, bool]]:
+    """Yield a client, and whether its server is private: the given one, the one that runs, or a private one where none runs.
 
     Raises
     ------
@@ -38,10 +40,10 @@ def open_client(url: str | None, token: str | None, data_dir: str | None, verify
         raise ServerNotFound(f"Several running Jupyter servers have docsfy_jupyter: {urls}. Choose one with --url.")
     if found:
         with DocsfyClient(found[0], verify=verify) as client:
-            yield client
+            yield client, False
         return
     with _private_server(data_dir) as address, DocsfyClient(address) as client:
-        yield client
+        yield client, True
 
 
 @contextmanager

@@ -198,6 +198,7 @@ class DocsfyClient(_Connection):
     models = _blocking(verbs.models)
     runs = _blocking(verbs.runs)
     health = _blocking(verbs.health)
+    version = _blocking(verbs.version)
 
 
 class AsyncDocsfyClient(_Connection):
@@ -256,3 +257,4 @@ class AsyncDocsfyClient(_Connection):
     models = _awaited(verbs.models)
     runs = _awaited(verbs.runs)
     health = _awaited(verbs.health)
+    version = _awaited(verbs.version)

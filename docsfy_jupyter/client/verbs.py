@@ -433,6 +433,12 @@ def health() -> Steps[dict[str, Any]]:
     return dict((yield Request("GET", "health")).json())
 
 
+def version() -> Steps[str]:
+    """Return the version of docsfy_jupyter that the server runs."""
+    described = (yield Request("GET", "api/openapi.json")).json()
+    return str(described["info"]["version"])
+
+
 def _rows(answer: httpx.Response, name: str) -> builtins.list[Variant]:
     return [Variant.from_json(row) for row in answer.json()[name]]
 

@@ -1,0 +1,79 @@
+"""The subcommands and their options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TypeAlias
+
+from docsfy_jupyter import __version__
+from docsfy_jupyter.cli import commands
+from docsfy_jupyter.cli.doctor import doctor
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; ``options.command`` is what a subcommand runs."""
+    found = argparse.ArgumentParser(prog="jupyter docsfy", description="Documentation sites for repositories, from a terminal.")
+    found.add_argument("--version", action="version", version=__version__)
+    verbs = found.add_subparsers(required=True, metavar="COMMAND")
+    shared = _shared()
+    _add_generate(verbs, shared)
+    for name, text, command in (
+        ("list", "list all variants", commands.list_all),
+        ("runs", "list the latest runs", commands.runs),
+    ):
+        verbs.add_parser(name, parents=[shared], help=text).set_defaults(command=command)
+    verbs.add_parser("doctor", parents=[shared], help="check what a set-up needs").set_defaults(command=doctor, alone=True)
+    _add_variant(verbs, shared, "status", "show one variant", commands.status)
+    _add_variant(verbs, shared, "abort", "abort its run", commands.abort)
+    delete = _add_variant(verbs, shared, "delete", "delete a variant with its pages and site", commands.delete)
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    download = _add_variant(verbs, shared, "download", "save its site as .tar.gz", commands.download)
+    download.add_argument("--target", metavar="FILE", default=".", help="file or folder (default: here)")
+    text = "render again from the page cache, paying for nothing twice; without NAME: all"
+    _add_variant(verbs, shared, "render", text, commands.render, optional=True)
+    return found
+
+
+def _shared() -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
+    shared.add_argument("--url", help="base URL of a running Jupyter server; otherwise it is found, or a private one is started")
+    shared.add_argument("--token", help="its token")
+    shared.add_argument("--verify", metavar="FILE", default=True, help="certificates to trust")
+    shared.add_argument("--data-dir", help="data folder of a private server (default: the one of your Jupyter)")
+    shared.set_defaults(output=None, alone=False)
+    return shared
+
+
+_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
+    generate = verbs.add_parser("generate", parents=[shared], help="generate documentation and wait for its end")
+    generate.add_argument("repo", metavar="REPO", help="URL, or path of a local repository")
+    for name in ("provider", "model", "branch", "name"):
+        generate.add_argument(f"--{name}")
+    generate.add_argument("--force", action="store_true", help="forget the cached pages first")
+    generate.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True, help="wait for the end (default)")
+    generate.add_argument("--output", metavar="DIR", help="copy the site there")
+    generate.add_argument("--force-output", action="store_true", help="replace DIR whatever it holds")
+    generate.set_defaults(command=commands.generate)
+
+
+def _add_variant(
+    verbs: _Verbs,
+    shared: argparse.ArgumentParser,
+    name: str,
+    text: str,
+    command: commands.Command,
+    *,
+    optional: bool = False,
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, parents=[shared], help=text)
+    names = "a project, NAME/PROVIDER/MODEL or NAME/BRANCH/PROVIDER/MODEL"
+    verb.add_argument("name", metavar="NAME", nargs="?" if optional else None, help=names)
+    verb.add_argument("provider", metavar="PROVIDER", nargs="?")
+    verb.add_argument("model", metavar="MODEL", nargs="?")
+    verb.add_argument("--branch")
+    verb.set_defaults(command=command)
+    return verb

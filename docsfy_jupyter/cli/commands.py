@@ -1,0 +1,173 @@
+"""What each subcommand does: call the client, show what it answers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from docsfy_jupyter import errors
+from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json
+from docsfy_jupyter.cli.sites import unpack_site
+from docsfy_jupyter.client.client import DocsfyClient
+from docsfy_jupyter.models import Status, Variant
+
+Command = Callable[[DocsfyClient, argparse.Namespace], int]
+
+
+def generate(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """Start a run, watch it to its end, copy its site."""
+    if not options.watch and options.private:
+        raise errors.BadRequest("--no-watch needs a running Jupyter server: a private one, and its runs, end with the command.")
+    fields = ("provider", "model", "branch", "name", "force")
+    variant: Variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
+    watched = options.watch or options.output
+    if watched:
+        variant = _watched(client, variant, quiet=options.json)
+    if options.output and variant.status is Status.READY:
+        _save_site(client, variant, Path(options.output))
+    _show(client, variant, options)
+    return 0 if variant.status is Status.READY or not watched else 1
+
+
+def _watched(client: DocsfyClient, variant: Variant, *, quiet: bool) -> Variant:
+    watcher = Watcher(quiet=quiet)
+    try:
+        return client.wait(variant, on_change=watcher.show)
+    except KeyboardInterrupt:
+        print("Aborting… (until every process of the run is gone; Ctrl-C again leaves at once)", file=sys.stderr)
+        return _aborted(client, variant)
+    except (errors.GenerationFailed, errors.GenerationAborted) as error:
+        row: Variant = error.details["variant"]
+        return row
+    finally:
+        watcher.close()
+
+
+def _aborted(client: DocsfyClient, variant: Variant) -> Variant:
+    try:
+        return client.abort(variant)
+    except errors.NotGenerating:  # it ended by itself just now
+        return client.get(variant)
+    except errors.AbortPending:
+        try:
+            return client.wait(variant)
+        except (errors.GenerationFailed, errors.GenerationAborted) as error:
+            row: Variant = error.details["variant"]
+            return row
+
+
+def _save_site(client: DocsfyClient, variant: Variant, target: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="docsfy-site-") as folder:
+        unpack_site(client.download(variant, target=Path(folder) / "site.tar.gz"), target)
+
+
+def _show(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -> None:
+    """Print a row, and where its site is."""
+    if options.json:
+        print_json(variant.to_json())
+        return
+    print(line_of(variant))
+    if variant.error_message:
+        print(plain(variant.error_message))
+    if options.output and variant.status is Status.READY:
+        print(f"The site is in {options.output}/ ; open {Path(options.output) / 'index.html'}")
+    elif variant.site and not options.private:
+        parts = (variant.name, variant.branch, variant.ai_provider, variant.ai_model)
+        print(f"The site: {client.url}docs/{'/'.join(quote(part, safe='') for part in parts)}/index.html")
+
+
+def _found(client: DocsfyClient, options: argparse.Namespace) -> Variant:
+    return client.get(options.name, options.provider, options.model, branch=options.branch)
+
+
+def status(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """Show a variant."""
+    _show(client, _found(client, options), options)
+    return 0
+
+
+def abort(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """Abort the run of a variant."""
+    _show(client, client.abort(options.name, options.provider, options.model, branch=options.branch), options)
+    return 0
+
+
+def list_all(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """List the variants, newest first."""
+    rows = client.list(full=True)
+    if options.json:
+        print_json({"projects": [row.to_json() for row in rows]})
+        return 0
+    print("\n".join(line_of(row) for row in rows) or "Nothing generated yet.")
+    return 0
+
+
+def runs(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """List the latest runs."""
+    answer = client.runs()
+    if options.json:
+        print_json(answer)
+        return 0
+    for run in answer["runs"]:
+        address = f"{run['name']}/{run['branch']}/{run['ai_provider']}/{run['ai_model']}"
+        print(plain(f"{run['started_at']}  {run['outcome'] or 'in progress':<11}  {address}  by {run['started_by']}"))
+    if not answer["runs"]:
+        print("No runs yet.")
+    return 0
+
+
+def delete(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """Delete a variant, after a question where somebody can answer it."""
+    variant = _found(client, options)
+    if not options.yes and not _confirmed(variant.address):
+        raise errors.BadRequest("Nothing was deleted.")
+    client.delete(variant)
+    if options.json:
+        print_json({"deleted": variant.address})
+    else:
+        print(plain(f"Deleted {variant.address}"))
+    return 0
+
+
+def _confirmed(address: str) -> bool:
+    if not sys.stdin.isatty():
+        raise errors.BadRequest("Nothing was deleted: nobody can be asked here. Pass --yes.")
+    print(plain(f"Delete {address} with its pages and site? [y/N] "), end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def download(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """Save a site."""
+    path = client.download(options.name, options.provider, options.model, branch=options.branch, target=options.target)
+    if options.json:
+        print_json({"path": str(path)})
+    else:
+        print(f"Saved {path}")
+    return 0
+
+
+def render(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """Render a variant, or all that have a site and do not generate."""
+    if options.name is not None:
+        _show(client, client.render(_found(client, options)), options)
+        return 0
+    done: list[Variant] = []
+    failed: dict[str, str] = {}
+    for row in client.list():
+        if row.status is Status.GENERATING or not row.site:
+            continue
+        try:
+            done.append(client.render(row))
+        except (errors.Conflict, errors.RunFailed, errors.NotFound) as error:
+            failed[row.address] = error.message
+        if not options.json:
+            print(plain(f"Failed {row.address}: {failed[row.address]}" if row.address in failed else f"Rendered {row.address}"))
+    if options.json:
+        print_json({"rendered": [row.to_json() for row in done], "failed": failed})
+    elif not done and not failed:
+        print("Nothing to render.")
+    return 1 if failed else 0

@@ -1,0 +1,79 @@
+"""What a terminal shows: its width, colours, and titles that are long or odd."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from conftest import Server
+from tqdm.utils import disp_len
+
+COMMAND = str(Path(sys.executable).with_name("jupyter-docsfy"))
+TITLES = {"long": "a title " * 15, "cjk": "日本語の見出し" * 8}
+
+
+def in_terminal(columns: int, *args: str, **env: str) -> str:
+    """Run a command in a terminal of that width; returns all that it wrote there."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environ = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "TERM")}
+    process = subprocess.Popen([COMMAND, *args], stdin=slave, stdout=slave, stderr=slave, env={**environ, "TERM": "xterm", **env})
+    os.close(slave)
+    written = b""
+    while True:
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # Linux says so when the last writer is gone
+            break
+        if not chunk:
+            break
+        written += chunk
+    os.close(master)
+    assert process.wait(60) == 0, written[-2000:]
+    return written.decode("utf-8")
+
+
+@pytest.mark.parametrize(("columns", "kind"), [(80, "cjk"), (40, "cjk"), (40, "long")])
+def test_the_bar_keeps_to_one_line_and_titles_are_whole(
+    shared_server: Server, shared_repo: Path, columns: int, kind: str
+) -> None:
+    model = f"pages=2,sleep=0.3,title={TITLES[kind]}"
+    where = ("--url", shared_server.url, "--token", shared_server.token)
+    text = in_terminal(columns, "generate", str(shared_repo), *where, "--provider", "fake", "--model", model, "--name", f"t{columns}{kind}")
+    bars = [part for part in re.split(r"[\r\n]+|\x1b\[A", text) if "|" in part and "%" in part]
+    assert bars, text
+    assert max(map(disp_len, bars)) <= columns
+    assert all(f" of 2: {TITLES[kind].strip()} {number}\r\n" in text for number in (1, 2))
+    assert "\x1b[32m✓\x1b[0m Documentation ready!" in text
+    assert f"t{columns}{kind} · fake/" in text
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_colours_can_be_had_without(shared_server: Server, env: dict[str, str]) -> None:
+    where = ("--url", shared_server.url, "--token", shared_server.token)
+    assert "\x1b[3" in in_terminal(80, "doctor", *where)
+    assert "\x1b[3" not in in_terminal(80, "doctor", *where, **env)
+
+
+def test_doctor_fits_a_narrow_terminal(shared_server: Server) -> None:
+    text = in_terminal(40, "doctor", "--url", shared_server.url, "--token", shared_server.token, NO_COLOR="1")
+    words = [line for line in text.splitlines() if " " in line.strip()]
+    assert max(disp_len(line) for line in words if disp_len(line.split()[-1]) < 20) <= 40
+    assert "ok   git: git version" in text
+
+
+def test_an_encoding_without_our_signs_ends_no_command(shared_server: Server) -> None:
+    command = [COMMAND, "doctor", "--url", shared_server.url, "--token", "wrong"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, env=env, capture_output=True, timeout=60)
+    assert result.returncode == 1
+    assert b"Traceback" not in result.stderr
+    assert b"The token is not accepted" in result.stdout

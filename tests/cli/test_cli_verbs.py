@@ -1,0 +1,140 @@
+"""The subcommands against a server that runs: what they print, as text and as JSON, and their exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Server
+
+from docsfy_jupyter import VariantKey, connect
+from docsfy_jupyter.cli import main
+from docsfy_jupyter.cli.output import plain
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(shared_server: Server, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process against the shared server; returns its code and what it printed."""
+
+    def command(*args: str) -> tuple[int, str, str]:
+        code = main([args[0], "--url", shared_server.url, "--token", shared_server.token, *args[1:]])
+        return code, *capsys.readouterr()
+
+    return command
+
+
+def document(run: Run, *args: str) -> Any:
+    """Run with --json: what is printed is one document and nothing else."""
+    code, out, err = run(*args, "--json")
+    assert (code, err) == (0, ""), out
+    return json.loads(out)
+
+
+def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tmp_path: Path) -> None:
+    common = ("--provider", "fake", "--model", "pages=2", "--name", "via-cli")
+    code, out, err = run("generate", str(shared_repo), *common)
+    assert code == 0
+    assert out.startswith("via-cli · fake/pages=2 · ready · 2 / 2 pages · main · as of ")
+    assert "The site: http://127.0.0.1:" in out
+    assert err.splitlines()[-1] == "✓ Documentation ready!"
+    assert "✓ Generated page 2 of 2: Page 2" in err
+    assert document(run, "generate", str(shared_repo), *common)["current_stage"] == "up_to_date"
+    assert document(run, "status", "via-cli")["status"] == "ready"
+    assert document(run, "status", "via-cli/main/fake/pages=2") == document(run, "status", "via-cli", "fake", "pages=2", "--branch", "main")
+    assert "via-cli" in {row["name"] for row in document(run, "list")["projects"]}
+    assert "via-cli" in {row["name"] for row in document(run, "runs")["runs"]}
+    assert "  ready        via-cli/main/fake/pages=2  by " in run("runs")[1]
+    assert document(run, "render", "via-cli")["status"] == "ready"
+    path = document(run, "download", "via-cli", "--target", str(tmp_path))["path"]
+    with tarfile.open(path) as tar:
+        assert any(name.endswith("/index.html") for name in tar.getnames())
+    assert document(run, "delete", "via-cli", "--yes") == {"deleted": "via-cli/main/fake/pages=2"}
+    code, out, err = run("status", "via-cli")
+    assert (code, out) == (2, "")
+    assert err == "Error: There is no project 'via-cli'.\n"
+
+
+def test_render_without_a_name_renders_all_and_tells_which_failed(run: Run, shared_server: Server, shared_repo: Path) -> None:
+    for name in ("all-one", "all-two"):
+        assert run("generate", str(shared_repo), "--provider", "fake", "--model", "pages=1", "--name", name)[0] == 0
+    rendered = {row["name"] for row in document(run, "render")["rendered"]}
+    assert {"all-one", "all-two"} <= rendered
+    with connect(shared_server.url, shared_server.token) as client:
+        row = client.get("all-two")
+    manifests = [path for path in shared_server.data_dir.rglob("manifest.json") if "all-two" in str(path)]
+    assert len(manifests) == 1, row.key
+    manifests[0].unlink()
+    code, out, _ = run("render")
+    assert "Rendered all-one/main/fake/pages=1\n" in out
+    assert (code, "Failed all-two/main/fake/pages=1: " in out) == (1, True), out
+    code, out, _ = run("render", "--json")
+    assert (code, list(json.loads(out)["failed"])) == (1, ["all-two/main/fake/pages=1"])
+    assert run("delete", "all-two", "--yes")[0] == 0
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 2), ("", 2), ("y\n", 0)])
+def test_delete_asks_in_a_terminal(
+    run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    run("generate", str(shared_repo), "--provider", "fake", "--model", "pages=1", "--name", "asked")
+
+    class Typed(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr("sys.stdin", Typed(answer))
+    found, _, err = run("delete", "asked")
+    assert found == code
+    assert err.startswith("Delete asked/main/fake/pages=1 with its pages and site? [y/N] ")
+    assert run("status", "asked")[0] == (2 if code == 0 else 0)
+
+
+def test_delete_without_a_terminal_wants_yes(run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("generate", str(shared_repo), "--provider", "fake", "--model", "pages=1", "--name", "unasked")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    code, out, _ = run("delete", "unasked", "--json")
+    assert (code, json.loads(out)["code"]) == (2, "bad_request")
+    assert run("status", "unasked")[0] == 0
+
+
+def test_a_run_that_fails_is_exit_code_1_with_its_reason(run: Run, shared_repo: Path, tmp_path: Path) -> None:
+    out_dir = tmp_path / "site"
+    model = ("--provider", "fake", "--model", "pages=2,fail=page-1", "--name", "fails", "--output", str(out_dir))
+    code, out, err = run("generate", str(shared_repo), *model)
+    assert code == 1
+    assert "fails · fake/pages=2,fail=page-1 · error · 1 / 2 pages · main" in out
+    assert "1 of 2 pages failed: page-1 (" in out
+    assert err.splitlines()[-1] == "✗ Generation failed"
+    assert not out_dir.exists()
+    code, out, err = run("generate", str(shared_repo), *model, "--no-watch", "--json")
+    assert (code, err, json.loads(out)["status"]) == (1, "", "error")
+
+
+def test_without_watching_a_run_goes_on_and_is_aborted_by_command(run: Run, shared_repo: Path) -> None:
+    model = ("--provider", "fake", "--model", "pages=1,sleep=60", "--name", "unwatched")
+    assert document(run, "generate", str(shared_repo), *model, "--no-watch")["status"] == "generating"
+    code, _, err = run("generate", str(shared_repo), *model)
+    assert code == 2
+    assert err.startswith("Error: unwatched/main/fake/pages=1,sleep=60 is")
+    assert document(run, "abort", "unwatched")["status"] == "aborted"
+    code, _, err = run("abort", "unwatched")
+    assert code == 2
+    assert "aborted" in err
+
+
+def test_what_a_model_wrote_never_steers_a_terminal() -> None:
+    assert plain("a\x1b[2Jb\x9bc\u202ed\r\n") == "a�[2Jb�c�d��"
+    assert plain("日本語 · été · 👩‍💻") == "日本語 · été · 👩‍💻"
+
+
+def test_the_key_of_a_row_is_what_the_command_line_takes(run: Run) -> None:
+    key = VariantKey("none", "feature/x", "fake", "org/m:8b", "me")
+    code, _, err = run("status", key.address)
+    assert (code, err) == (2, "Error: There is no project 'none'.\n")
