@@ -138,6 +138,12 @@ class PlanInvalid(RunFailed):
     code = "plan_invalid"
 
 
+class SteeringInvalid(RunFailed):
+    """The repository's ``.docsfy.yaml`` cannot be read."""
+
+    code = "steering_invalid"
+
+
 class PagesFailed(RunFailed):
     """Some pages could not be generated; the good ones stay in the cache."""
 

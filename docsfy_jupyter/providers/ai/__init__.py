@@ -1,0 +1,1 @@
+"""Providers that ask an AI: what they share, and each of them."""

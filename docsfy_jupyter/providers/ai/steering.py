@@ -1,0 +1,88 @@
+"""``.docsfy.yaml`` in a repository: what its maintainers ask of whoever documents it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from docsfy_jupyter.errors import SteeringInvalid
+from docsfy_jupyter.models import Plan, PlanGroup, PlanPage, TrackedFile, clean_text
+
+NAME = ".docsfy.yaml"
+MAX_BYTES = 64 * 1024
+
+
+class Steering(BaseModel):
+    """What the file may say; anything else in it is an error that names it.
+
+    Parameters
+    ----------
+    instructions : str
+        Words for the writer: audience, tone, what to stress.
+    include, exclude : list of str
+        Patterns of tracked paths (``*`` also matches ``/``); an excluded one wins.
+    pages : list of PlanPage
+        The pages to write, in place of a plan.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    instructions: str = Field(default="", max_length=20_000)
+    include: list[str] = Field(default_factory=list, max_length=1000)
+    exclude: list[str] = Field(default_factory=list, max_length=1000)
+    pages: list[PlanPage] = Field(default_factory=list, max_length=500)
+
+    def shown(self, files: Iterable[TrackedFile]) -> tuple[TrackedFile, ...]:
+        """Return the files that the writer may know of."""
+        return tuple(file for file in files if self._wanted(clean_text(file.path)))
+
+    def _wanted(self, path: str) -> bool:
+        def any_of(patterns: list[str]) -> bool:
+            return any(fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/") for pattern in patterns)
+
+        return (not self.include or any_of(self.include)) and not any_of(self.exclude)
+
+    def plan(self, project_name: str) -> Plan | None:
+        """Return the plan that the file dictates, None where it leaves planning to the model."""
+        if not self.pages:
+            return None
+        return Plan(project_name=project_name, navigation=[PlanGroup(group="Documentation", pages=self.pages)])
+
+
+def read_steering(checkout: Path, files: Iterable[TrackedFile]) -> Steering:
+    """Read the file of a checkout; without one nothing is asked.
+
+    Parameters
+    ----------
+    checkout : Path
+        The clone.
+    files : iterable of TrackedFile
+        Its tracked files; a symlink of that name is not read.
+
+    Raises
+    ------
+    SteeringInvalid
+        With what is wrong and where.
+    """
+    if not any(file.path == NAME and file.regular for file in files):
+        return Steering()
+    try:
+        raw = (checkout / NAME).read_bytes()
+        if len(raw) > MAX_BYTES:
+            raise SteeringInvalid(f"{NAME} has {len(raw):,} bytes; {MAX_BYTES:,} is the most.")
+        data = yaml.safe_load(raw)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise SteeringInvalid(f"{NAME} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+    except OSError as error:
+        raise SteeringInvalid(f"{NAME} cannot be read: {error.strerror}") from None
+    try:
+        return Steering.model_validate({} if data is None else data)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}" for fault in error.errors(include_url=False)[:5]
+        )
+        raise SteeringInvalid(f"{NAME} is not valid: {faults}") from None
