@@ -18,6 +18,7 @@ from docsfy_jupyter.site.images import place_images
 from docsfy_jupyter.site.jobs import DeadLink, RenderReport, SiteJob
 from docsfy_jupyter.site.links import Links
 from docsfy_jupyter.site.markdown import Heading, Page, parse, plain, render
+from docsfy_jupyter.site.sidebar import Sidebar, breakable
 from docsfy_jupyter.site.tags import clean
 
 __all__ = ["DeadLink", "RenderReport", "SiteJob", "render_site"]
@@ -113,13 +114,15 @@ def _copy_static(out: Path, *, diagrams: bool) -> None:
 
 @functools.cache
 def _templates() -> Environment:
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["breakable"] = breakable
+    return made
 
 
 def _context(job: SiteJob, texts: Mapping[str, _Text]) -> dict[str, Any]:
@@ -137,6 +140,7 @@ def _context(job: SiteJob, texts: Mapping[str, _Text]) -> dict[str, Any]:
         "name": job.project_name or job.plan.project_name,
         "tagline": job.tagline or job.plan.tagline,
         "groups": groups,
+        "sidebar": Sidebar(_templates(), groups),
         "generated": job.generated_at[:16].replace("T", " "),
         "repo_link": job.repo_url if job.repo_url.startswith(("http://", "https://")) else "",
     }

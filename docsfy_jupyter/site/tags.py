@@ -35,6 +35,7 @@ _ATTRIBUTES = {
     "ul": {"class"},
     "sup": {"class"},
     **{f"h{level}": {"id", "class", "align"} for level in range(1, 7)},
+    "*": {"dir", "lang"},
 }
 _TAG = re.compile(r"<(?P<name>/?[A-Za-z][^\s/>]*)(?P<rest>[^<>]*>?)|<(?=[!?](?!--))")
 _CLASS = re.compile(r"(?i)(?<![\w-])class(?=\s*=)")

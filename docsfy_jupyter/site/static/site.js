@@ -66,6 +66,19 @@
     if (current && current.offsetTop > side.clientHeight - 80) side.scrollTop = current.offsetTop - side.clientHeight / 2;
   }
 
+  // A group that the reader opened or closed stays so from page to page; the current page's group is always open at first.
+  function setUpGroups() {
+    document.querySelectorAll(".layout > nav.side details").forEach(function (group) {
+      var key = "docsfy-group " + here + " " + group.firstElementChild.textContent;
+      var kept = null;
+      try { kept = window.sessionStorage.getItem(key); } catch (error) { /* Not remembered where there is no storage. */ }
+      if (kept && !group.querySelector("[aria-current]")) group.open = kept === "open";
+      group.firstElementChild.addEventListener("click", function () {
+        try { window.sessionStorage.setItem(key, group.open ? "closed" : "open"); } catch (error) { /* The same. */ }
+      });
+    });
+  }
+
   function copy(text, button) {
     function say(word) {
       var before = button.dataset.label;
@@ -170,6 +183,7 @@
   }
 
   setUpTheme();
+  setUpGroups();
   setUpDrawer();
   setUpCopying();
   setUpContents();
