@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
@@ -14,18 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from own_network import own_network
 from playwright.sync_api import expect
 from site_links import broken_links
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
-# A new network namespace has nothing but a loopback device that is down; SIOCSIFFLAGS with IFF_UP brings it up.
-ENTER = """
-import fcntl, os, socket, struct, sys
-with socket.socket() as device:
-    fcntl.ioctl(device, 0x8914, struct.pack("16sH14x", b"lo", 1))
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 def demo_command() -> list[str]:
@@ -131,16 +124,6 @@ def test_the_demo_opens_from_disk_finds_a_function_and_asks_nobody(demo: Demo, s
     page.wait_for_url(re.compile(r"^file:.*/api-docsfy-jupyter-site-render\.html#"))
     assert [url for url in seen.requests if not url.startswith(("file:", "data:"))] == []
     assert seen.complaints == []
-
-
-def own_network() -> list[str]:
-    """Return the words before a command that give it an empty network; skip where this is not permitted."""
-    flags = "-n" if os.geteuid() == 0 else "-rn"
-    allowed = shutil.which("unshare") and subprocess.run(["unshare", flags, "true"], capture_output=True, check=False).returncode == 0
-    if not allowed:
-        message = "no right to make a network namespace (unshare)"
-        pytest.fail(message) if os.environ.get("CI") and os.geteuid() == 0 else pytest.skip(message)
-    return ["unshare", flags, sys.executable, "-c", ENTER]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
