@@ -110,9 +110,10 @@ def _objects(text: str) -> Iterator[Any]:
         except json.JSONDecodeError as error:
             unfinished = error.msg.startswith("Unterminated")
             scanned += (len(text) if unfinished else error.pos) - start + 1
+            scanned += error.pos // 10  # the error itself counts the lines before it
             position = start + 1
         except RecursionError:
-            scanned += 10_000
+            scanned += 100_000
             position = start + 1
         else:
             yield value
@@ -176,7 +177,8 @@ _PREAMBLE = re.compile(
 )
 _HARD = re.compile(
     r"invalid api key|not logged in|please (?:run )?/?log ?in|authentication[_ ]error|unauthori[sz]ed|invalid x-api-key"
-    r"|oauth token|credit balance|hit your (?:usage )?limit|usage limit reached|quota exceeded|billing|payment required|permission_error",
+    r"|oauth token|credit balance|hit your (?:usage )?limit|usage limit reached|quota exceeded|billing|payment required"
+    r"|permission_error",
     re.IGNORECASE,
 )
 _PASSING = re.compile(

@@ -37,10 +37,9 @@ def plan_prompt(context: RunContext, request: PlanRequest, steering: Steering | 
     }
     if request.previous is None or request.changed is None:
         return _template("plan").substitute(values)
-    fields = {"navigation": {"__all__": {"pages": {"__all__": {"slug", "title", "description", "sources"}}, "group": True}}}
-    plan = request.previous.model_dump(include={"project_name": True, "tagline": True, **fields})
+    plan = _shown_plan(request.previous)
     changed = "\n".join(f"- {clean_text(path)}" for path in sorted(request.changed)[:MAX_LISTED])
-    more = {"plan": json.dumps(plan, ensure_ascii=False, indent=1), "changed": changed or "- none"}
+    more = {"plan": plan, "changed": changed or "- none"}
     return _template("incremental_plan").substitute(values | more)
 
 
@@ -70,6 +69,14 @@ def page_prompt(context: RunContext, plan: Plan, page: PlanPage, steering: Steer
         material=material,
         instructions=_instructions(steering or Steering()),
     )
+
+
+def _shown_plan(plan: Plan) -> str:
+    """Write a plan as the model is to answer it, without what is ours."""
+    data = plan.model_dump()
+    for group in data["navigation"]:
+        group["pages"] = [{name: page[name] for name in ("slug", "title", "description", "sources")} for page in group["pages"]]
+    return json.dumps(data, ensure_ascii=False, indent=1)
 
 
 def _template(name: str) -> Template:
