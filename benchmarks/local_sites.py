@@ -17,7 +17,8 @@ from docsfy_jupyter.site.render import SiteJob, render_site
 def copy_package(name: str, target: Path, *without: str) -> Path:
     """Copy an installed package's Python files, without its tests, into a new git repository below `target`."""
     spec = importlib.util.find_spec(name)
-    assert spec is not None and spec.origin is not None
+    if spec is None or spec.origin is None:
+        raise LookupError(f"{name} is not installed")
     root = target / name
     ignored = shutil.ignore_patterns("__pycache__", "test", "tests", "*.so", *without)
     shutil.copytree(Path(spec.origin).parent, root / name, ignore=ignored)
@@ -26,7 +27,11 @@ def copy_package(name: str, target: Path, *without: str) -> Path:
 
 def commit(root: Path) -> Path:
     """Make a folder a git repository with one commit."""
-    for command in (["init", "-q"], ["add", "-f", "."], ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "all"]):
+    for command in (
+        ["init", "-q"],
+        ["add", "-f", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q", "-m", "all"],
+    ):
         subprocess.run(["git", *command], cwd=root, check=True)
     return root
 

@@ -1,8 +1,9 @@
 """How long the local provider takes for 500 Python files, in the worker process that a run uses.
 
 The files are those of installed packages, in one temporary repository. Printed are the seconds of analysis with plan and of
-writing every page, and the ratio to what griffe alone needs to load the same packages, measured in a process of its own in the
-same run. Run ``python benchmarks/local_speed.py``; the exit code says whether it stayed below the limit. No network.
+writing every page, the worker's processor time (what counts: other work on the machine does not), and the ratio to what griffe
+alone needs to load the same packages, in a process of its own in the same run. No network. Run
+``python benchmarks/local_speed.py``; the exit code says whether it stayed below the limit.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 from local_sites import commit, head, tracked
 
 from docsfy_jupyter.generation.process import Processes
@@ -28,10 +30,10 @@ _PACKAGES = (
 )  # fmt: skip
 _BARE = """
 import sys, time, griffe, pathlib
-started = time.perf_counter()
+started = time.process_time()
 for name in sys.argv[2:]:
     griffe.load(name, search_paths=[sys.argv[1]], allow_inspection=False)
-print(time.perf_counter() - started)
+print(time.process_time() - started)
 """
 
 
@@ -54,8 +56,8 @@ def make_repository(root: Path, count: int) -> list[str]:
     return packages
 
 
-async def measure(root: Path) -> tuple[float, float, int, int]:
-    """Return the seconds until the plan is there, those for all pages, their number and their characters."""
+async def measure(root: Path) -> tuple[float, float, float, int, int]:
+    """Return the seconds of planning, of all pages and of the worker's processor, the number of pages and their characters."""
     processes = Processes()
     await processes.start()
     try:
@@ -67,7 +69,15 @@ async def measure(root: Path) -> tuple[float, float, int, int]:
             plan = (await session.plan(PlanRequest())).plan
             planned = time.perf_counter()
             answers = [await session.write_page(plan, page) for page in plan.pages()]
-            return planned - started, time.perf_counter() - planned, len(answers), sum(len(a.markdown) for a in answers)
+            written = time.perf_counter()
+            times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+            return (
+                planned - started,
+                written - planned,
+                max(t.user + t.system for t in times),
+                len(answers),
+                sum(len(a.markdown) for a in answers),
+            )
     finally:
         await processes.aclose()
 
@@ -76,20 +86,20 @@ def main() -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=500)
-    parser.add_argument("--limit", type=float, default=20.0, help="seconds, for analysis and all pages")
+    parser.add_argument("--limit", type=float, default=20.0, help="seconds of processor time, for analysis and all pages")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "speed"
         packages = make_repository(root, arguments.files)
         count = sum(1 for _ in root.rglob("*.py"))
-        analysed, written, pages, characters = asyncio.run(measure(root))
+        analysed, written, processor, pages, characters = asyncio.run(measure(root))
         command = [sys.executable, "-W", "ignore", "-c", _BARE, str(root), *packages]
         bare = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    total = analysed + written
     print(f"{count} Python files of {', '.join(packages)}: {pages} pages, {characters / 1e6:.1f} million characters")
-    print(f"analysis and plan {analysed:.1f} s, pages {written:.1f} s, together {total:.1f} s (limit {arguments.limit:.0f} s)")
-    print(f"griffe alone loads the same packages in {bare:.1f} s: ratio {total / bare:.1f}")
-    return 0 if total < arguments.limit else 1
+    print(f"analysis and plan {analysed:.1f} s, pages {written:.1f} s on the clock")
+    print(f"processor time of the worker, start included: {processor:.1f} s (limit {arguments.limit:.0f} s)")
+    print(f"griffe alone loads the same packages in {bare:.1f} s of processor time: ratio {processor / bare:.1f}")
+    return 0 if processor < arguments.limit else 1
 
 
 if __name__ == "__main__":

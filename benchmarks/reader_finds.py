@@ -39,7 +39,8 @@ _SECTION = """anchor => {
   const found = anchor ? document.getElementById(anchor) : document.querySelector("main");
   const parts = found ? [found] : [];
   if (found && /^H[1-6]$/.test(found.tagName))
-    for (let e = found.nextElementSibling; e && !(/^H[1-6]$/.test(e.tagName) && e.tagName <= found.tagName); e = e.nextElementSibling)
+    for (let e = found.nextElementSibling; e && !(/^H[1-6]$/.test(e.tagName) && e.tagName <= found.tagName);
+         e = e.nextElementSibling)
       parts.push(e);
   const words = e => { // Text of an element whether it shows or not; numbers of lines stand apart from the code.
     e.querySelectorAll(".linenos").forEach(number => number.append(" "));

@@ -81,7 +81,11 @@ def _asked(symbol: _Symbol) -> Iterator[tuple[str, str, list[str]]]:
     first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
     lines = "|".join(map(str, range(first, node.lineno + 2)))
     if ast.get_docstring(node):
-        yield "where", f"{name} defined", [rf"\b{re.escape(symbol.module)}\b|{symbol.module.replace('.', '/')}\b", rf"\b({lines})\b"]
+        yield (
+            "where",
+            f"{name} defined",
+            [rf"\b{re.escape(symbol.module)}\b|{symbol.module.replace('.', '/')}\b", rf"\b({lines})\b"],
+        )
     if isinstance(node, ast.ClassDef):
         for attribute in _attributes(node):
             yield "attribute", f"{name} {attribute}", [rf"\b{attribute}\b", rf"\b{name}\b"]

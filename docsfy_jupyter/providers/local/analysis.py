@@ -9,12 +9,14 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import griffe
 
 from docsfy_jupyter.models import TrackedFile
 from docsfy_jupyter.providers.local.files import Checkout
+from docsfy_jupyter.providers.local.scan import Scan, scan, without_rewrapping
 
 _NOT_API = {"test", "tests", "testing", "docs", "doc", "examples", "example", "benchmarks", "benchmark", "samples"}
 _NOT_MODULES = {"setup", "conftest", "noxfile", "tasks", "fabfile"}
@@ -33,6 +35,7 @@ class PyModule:
     griffe: griffe.Module | None = None
     imports: set[str] = field(default_factory=set)
     api: bool = True
+    scan: Scan = field(default_factory=Scan)
 
     @property
     def package(self) -> bool:
@@ -51,11 +54,35 @@ class Analysis:
     modules: dict[str, PyModule]
     symbols: dict[str, tuple[str, str]]
     drafts: list[object] | None = None
+    _inherited: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def api(self) -> list[PyModule]:
         """The modules that get a page, by name."""
         return sorted((m for m in self.modules.values() if m.api), key=lambda m: (m.name, m.path))
+
+    @cached_property
+    def slugs(self) -> dict[str, str]:
+        """The slugs of modules that get a page, by name."""
+        return {m.name: m.slug for m in self.api}
+
+    @cached_property
+    def inside(self) -> dict[str, list[PyModule]]:
+        """The modules that get a page, by the package that they are in."""
+        found: dict[str, list[PyModule]] = {}
+        for module in self.api:
+            found.setdefault(module.name.rpartition(".")[0], []).append(module)
+        return found
+
+    def inherited(self, item: griffe.Class) -> list[tuple[str, str]]:
+        """Return the public names that a class has from its bases, each with where it is defined, by name."""
+        if item.path not in self._inherited:
+            try:
+                members = item.inherited_members
+            except Exception:  # noqa: BLE001 - a base that cannot be followed adds nothing
+                members = {}
+            self._inherited[item.path] = sorted((n, a.target_path) for n, a in members.items() if not n.startswith("_"))
+        return self._inherited[item.path]
 
 
 def analyse(checkout: Path, files: Sequence[TrackedFile], project_name: str, repo_url: str, commit: str) -> Analysis:
@@ -88,7 +115,8 @@ def analyse(checkout: Path, files: Sequence[TrackedFile], project_name: str, rep
         if module.tree is None or code is None or module.name in taken:
             continue
         taken.add(module.name)
-        _visit(module, readable.root / module.path, code, collection, lines, extensions)
+        module.scan = scan(module.tree)
+        _visit(module, readable.root / module.path, without_rewrapping(module.tree, code), collection, lines, extensions)
     _resolve(collection, lines)
     analysis = Analysis(readable, project_name, repo_url, commit, {m.path: m for m in modules}, {})
     names = {m.name for m in modules}
@@ -238,15 +266,13 @@ def _resolve(collection: griffe.ModulesCollection, lines: griffe.LinesCollection
 def _imports(module: PyModule, names: set[str]) -> Iterable[str]:
     """Return the modules of this repository that a module imports."""
     base = module.name if module.package else module.name.rpartition(".")[0]
-    for node in ast.walk(module.tree) if module.tree is not None else ():
+    for node in module.scan.imports:
         if isinstance(node, ast.Import):
             wanted = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             above = base.split(".")[: len(base.split(".")) - node.level + 1] if node.level else []
             source = ".".join([*above, *((node.module or "").split(".") if node.module else [])])
             wanted = [f"{source}.{a.name}" if f"{source}.{a.name}" in names else source for a in node.names]
-        else:
-            continue
         for name in wanted:
             known = next((n for n in _outward(name) if n in names), None)
             if known:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from docsfy_jupyter.providers.local.analysis import Analysis, PyModule
@@ -32,15 +31,12 @@ class Option:
 
 def command_options(module: PyModule) -> list[Option]:
     """Return the options and arguments that a module declares for argparse, click or typer."""
-    if module.tree is None:
-        return []
-    source = [n for n in ast.walk(module.tree) if isinstance(n, ast.Import | ast.ImportFrom)]
-    used = {(n.module or "").split(".")[0] for n in source if isinstance(n, ast.ImportFrom)}
-    used |= {a.name.split(".")[0] for n in source if isinstance(n, ast.Import) for a in n.names}
+    used = {(n.module or "").split(".")[0] for n in module.scan.imports if isinstance(n, ast.ImportFrom)}
+    used |= {a.name.split(".")[0] for n in module.scan.imports if isinstance(n, ast.Import) for a in n.names}
     if not used & {"argparse", "click", "typer", "optparse"}:
         return []
     found = []
-    for call, owner in _calls(module.tree):
+    for call, owner in module.scan.calls:
         name = _called(call).rpartition(".")[2]
         flags = [a.value for a in call.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         if name in {"add_argument", "add_option", "option", "argument", "Option", "Argument"} and flags:
@@ -56,35 +52,29 @@ def command_options(module: PyModule) -> list[Option]:
 
 def environment(module: PyModule) -> list[Option]:
     """Return the environment variables that a module reads."""
-    if module.tree is None:
-        return []
     found: dict[str, Option] = {}
-    for node in ast.walk(module.tree):
+    reads: list[ast.Subscript | ast.Call] = [*module.scan.subscripts, *(call for call, _ in module.scan.calls)]
+    for node in sorted(reads, key=lambda n: (n.lineno, n.col_offset)):
         name, default = _environment_read(node)
         if name:
-            line = getattr(node, "lineno", 0)
-            found.setdefault(
-                name, Option(module.path, line, "", name, "…" if default and SECRET_WORD.search(name) else default, "")
-            )
+            shown = "…" if default and SECRET_WORD.search(name) else default
+            found.setdefault(name, Option(module.path, node.lineno, "", name, shown, ""))
     return list(found.values())
 
 
-def _environment_read(node: ast.AST) -> tuple[str, str]:
-    if isinstance(node, ast.Subscript) and _dotted(node.value) in {"os.environ", "environ"}:
-        return (str(node.slice.value), "") if isinstance(node.slice, ast.Constant) else ("", "")
-    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant) and _called(node) in _READS:
+def _environment_read(node: ast.Subscript | ast.Call) -> tuple[str, str]:
+    if isinstance(node, ast.Subscript):
+        known = isinstance(node.slice, ast.Constant) and _dotted(node.value) in {"os.environ", "environ"}
+        return (str(node.slice.value), "") if known and isinstance(node.slice, ast.Constant) else ("", "")
+    if node.args and isinstance(node.args[0], ast.Constant) and _called(node) in _READS:
         return str(node.args[0].value), _shown(node.args[1]) if len(node.args) > 1 else ""
     return "", ""
 
 
 def settings(module: PyModule) -> list[Option]:
     """Return the fields of pydantic settings classes and the configurable traits of a module."""
-    if module.tree is None:
-        return []
     found = []
-    for node in ast.walk(module.tree):
-        if not isinstance(node, ast.ClassDef):
-            continue
+    for node in module.scan.classes:
         pydantic = any(_dotted(base).rpartition(".")[2] == "BaseSettings" for base in node.bases)
         for item in node.body:
             if pydantic and isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
@@ -119,17 +109,6 @@ def env_examples(analysis: Analysis) -> dict[str, list[str]]:
             keys = re.findall(r"^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=", analysis.checkout.text(path) or "", re.MULTILINE)
             found[path] = list(dict.fromkeys(keys))
     return found
-
-
-def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
-    pending: list[tuple[ast.AST, str]] = [(tree, "")]
-    while pending:
-        node, owner = pending.pop()
-        if isinstance(node, ast.Call):
-            yield node, owner
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            owner = node.name
-        pending.extend((child, owner) for child in ast.iter_child_nodes(node))
 
 
 def _called(call: ast.Call) -> str:

@@ -180,9 +180,9 @@ def _project_entries(analysis: Analysis) -> list[_Entry]:
 
 
 def _module_page(analysis: Analysis, module: PyModule, importers: dict[str, list[str]]) -> PlanPage:
-    slugs = {m.name: m.slug for m in analysis.api}
+    slugs = analysis.slugs
     package = module.name.rpartition(".")[0]
-    siblings = [m.name for m in analysis.api if m.name.rpartition(".")[0] == package]
+    siblings = [m.name for m in analysis.inside.get(package, [])]
     near = [*sorted(module.imports), *importers.get(module.name, []), package, *siblings]
     related = [slugs[n] for n in dict.fromkeys(near) if n in slugs and slugs[n] != module.slug][:5]
     about = summary(module.griffe.docstring) if module.griffe is not None else ""
@@ -194,15 +194,12 @@ def _module_page(analysis: Analysis, module: PyModule, importers: dict[str, list
 
 def _outside_facts(analysis: Analysis, module: PyModule) -> str:
     """Hash what a module's page says from other files: submodules, inherited names, what re-exports lead to."""
-    facts = [m.name for m in analysis.api if m.name.rpartition(".")[0] == module.name] if module.package else []
+    facts = [m.name for m in analysis.inside.get(module.name, [])] if module.package else []
     for member in public_members(module.griffe) if module.griffe is not None else []:
         if isinstance(member, griffe.Alias):
             facts.append(f"{member.name}={member.target_path}")
         elif isinstance(member, griffe.Class):
-            try:
-                facts.append(f"{member.name}:{','.join(sorted(n for n in member.inherited_members if not n.startswith('_')))}")
-            except Exception:  # noqa: BLE001 - a base that cannot be followed adds nothing
-                facts.append(member.name)
+            facts.append(f"{member.name}:{','.join(name for name, _ in analysis.inherited(member))}")
     return digest(*facts)
 
 

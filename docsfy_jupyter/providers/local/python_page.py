@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import re
 from collections.abc import Sequence
@@ -32,7 +31,6 @@ class ModulePage:
     def __init__(self, analysis: Analysis, module: PyModule) -> None:
         self.analysis = analysis
         self.module = module
-        self._raised = raised_names(module.tree) if module.tree is not None else {}
 
     def write(self) -> str:
         """Return the page's Markdown."""
@@ -81,6 +79,8 @@ class ModulePage:
         if found is None:
             return ""
         slug, anchor = found
+        if slug == self.module.slug and not anchor:
+            return ""
         where = "" if slug == self.module.slug and anchor else f"{slug}.md"
         return f"{where}#{anchor}" if anchor else where
 
@@ -96,16 +96,20 @@ class ModulePage:
 
         def linked(match: re.Match[str]) -> str:
             target = "" if match.group(1) in seen else self._target(match.group(1))
+            if target == here:
+                return match.group(0)
             seen.add(match.group(1))
             return f"[{match.group(0)}]({target})" if target else match.group(0)
 
         lines = text.split("\n")
-        fenced = ""
+        fenced = here = ""
         for at, line in enumerate(lines):
             mark = re.match(r"[\s>]*(`{3,}|~{3,})", line)
             if mark and (not fenced or mark.group(1).startswith(fenced)):
                 fenced = "" if fenced else mark.group(1)
-            elif not fenced and not mark and not line.startswith(("#", "|")):
+            elif not fenced and not mark and line.startswith("#"):
+                here = line.rpartition("{")[2].removesuffix("}")
+            elif not fenced and not mark and not line.startswith("|"):
                 lines[at] = _MENTION.sub(linked, line)
         return "\n".join(lines)
 
@@ -118,7 +122,7 @@ class ModulePage:
         return f"{kind} {code(self.module.name)}, defined in {self._place(None, None, code(self.module.path))}."
 
     def _submodules(self) -> str:
-        inside = [m for m in self.analysis.api if m.name.rpartition(".")[0] == self.module.name and m.path != self.module.path]
+        inside = [m for m in self.analysis.inside.get(self.module.name, []) if m.path != self.module.path]
         if not inside or not self.module.package:
             return ""
         # Only names: a summary of another file would make this page depend on that file's text.
@@ -146,7 +150,9 @@ class ModulePage:
         if item.docstring:
             parts.append(render(item.docstring, self.link))
         if isinstance(item, griffe.Function):
-            parts += [self._parameters(item), self._raises(item)]
+            parts.append(self._parameters(item))
+        if isinstance(item, griffe.Function) or "property" in item.labels:
+            parts.append(self._raises(item))
         if isinstance(item, griffe.Class):
             members = public_members(item)
             parts += [self._member(m, level + 1) for m in members if isinstance(m, griffe.Object)]
@@ -167,20 +173,15 @@ class ModulePage:
         ]  # fmt: skip
         return "**Parameters**\n\n" + table(("Name", "Type", "Default"), rows)
 
-    def _raises(self, item: griffe.Function) -> str:
-        names = self._raised.get((item.name, item.endlineno or item.lineno or 0), [])
+    def _raises(self, item: griffe.Object) -> str:
+        names = self.module.scan.raised.get((item.name, item.endlineno or item.lineno or 0), [])
         return "Raised in its body: " + ", ".join(self.link(n) for n in names) + "." if names else ""
 
     def _inherited(self, item: griffe.Class) -> str:
-        try:
-            inherited = item.inherited_members
-        except Exception:  # noqa: BLE001 - a base that cannot be followed
-            return ""
         shown: list[str] = []
-        for name, alias in sorted(inherited.items()):
-            if not name.startswith("_"):
-                target = self._target(alias.target_path)
-                shown.append(f"[{code(name)}]({target})" if target else code(name))
+        for name, path in self.analysis.inherited(item):
+            target = self._target(path)
+            shown.append(f"[{code(name)}]({target})" if target else code(name))
         return "Inherited: " + ", ".join(shown) + "." if shown else ""
 
     def _again(self, again: list[griffe.Alias]) -> str:
@@ -194,33 +195,9 @@ class ModulePage:
         return "## Re-exported here\n\n" + table(("Name", "Defined as"), rows)
 
     def _imports(self) -> str:
-        by_name = {m.name: m for m in self.analysis.api}
-        used = [by_name[n] for n in sorted(self.module.imports) if n in by_name]
-        if not used:
-            return ""
-        return "## Imports from this repository\n\n" + ", ".join(f"[{code(m.name)}]({m.slug}.md)" for m in used)
-
-
-def raised_names(tree: ast.Module) -> dict[tuple[str, int], list[str]]:
-    """Return the exceptions that each function's own body raises, by name and last line of the function."""
-    found: dict[tuple[str, int], list[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            names: list[str] = []
-            pending: list[ast.AST] = list(node.body)
-            while pending:
-                inner = pending.pop(0)
-                if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-                    continue
-                if isinstance(inner, ast.Raise) and inner.exc is not None:
-                    raised = inner.exc.func if isinstance(inner.exc, ast.Call) else inner.exc
-                    name = ast.unparse(raised)
-                    if re.fullmatch(r"[\w.]+", name) and name.rpartition(".")[2][:1].isupper():
-                        names.append(name)
-                pending.extend(ast.iter_child_nodes(inner))
-            if names:
-                found[node.name, node.end_lineno or node.lineno] = list(dict.fromkeys(names))
-    return found
+        slugs = self.analysis.slugs
+        used = [f"[{code(n)}]({slugs[n]}.md)" for n in sorted(self.module.imports) if n in slugs]
+        return "## Imports from this repository\n\n" + ", ".join(used) if used else ""
 
 
 def _title(item: griffe.Object) -> str:
