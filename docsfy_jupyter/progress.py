@@ -6,7 +6,7 @@ The rules are those of ``docs/contract.md``, sections "Progress" and "Activity l
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from docsfy_jupyter.models import Plan, Stage, Status, Variant
@@ -40,6 +40,8 @@ class Progress:
         0 to 100; None when nobody knows (an indeterminate bar).
     text : str
         ``3 / 12 pages`` or ``3 pages``.
+    total : int
+        Pages of the plan; 0 while there is none.
     log : tuple of LogEntry
         The activity log, oldest first.
     """
@@ -48,11 +50,14 @@ class Progress:
     label: str
     percent: int | None
     text: str
+    total: int
     log: tuple[LogEntry, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return it JSON-able."""
-        return {**asdict(self), "status": self.status.value, "log": [asdict(entry) for entry in self.log]}
+        whole = {field.name: getattr(self, field.name) for field in fields(self)}
+        log = [{"kind": entry.kind, "text": entry.text, "at": entry.at} for entry in self.log]
+        return {**whole, "status": self.status.value, "log": log}
 
 
 def describe(variant: Variant) -> Progress:
@@ -75,6 +80,7 @@ def describe(variant: Variant) -> Progress:
         label=_label(variant, total),
         percent=percentage(variant.page_count, total, variant.status),
         text=pages_text(variant.page_count, total),
+        total=total,
         log=tuple(_log(variant, plan)),
     )
 
@@ -211,9 +217,9 @@ def _done_slugs(variant: Variant, plan: Plan) -> list[str]:
     order = [page.slug for page in plan.pages()]
     known = set(order)
     finished = [slug for slug in variant.pages_done if slug in known]
-    busy = set(variant.pages_active) | {page.slug for page in variant.failed_pages}
+    elsewhere = {*finished, *variant.pages_active, *(page.slug for page in variant.failed_pages)}
     reused = max(0, min(variant.page_count, len(order)) - len(finished))
-    others = [slug for slug in order if slug not in set(finished) and slug not in busy]
+    others = [slug for slug in order if slug not in elsewhere]
     return others[:reused] + finished
 
 
@@ -239,6 +245,7 @@ def _active_pages(variant: Variant, plan: Plan | None, kind: Kind, verb: str) ->
         return
     active = [slug for slug in variant.pages_active if slug in titles]
     if not active:
-        active = [page.slug for page in pages if page.slug not in set(done)][:1]
+        finished = set(done)
+        active = [page.slug for page in pages if page.slug not in finished][:1]
     for number, slug in enumerate(active, len(done) + 1):
         yield LogEntry(kind, f"{verb} page {number} of {len(pages)}: {titles[slug]}")

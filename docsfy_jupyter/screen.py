@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from docsfy_jupyter.models import Stage, Status, Variant
-from docsfy_jupyter.progress import LogEntry, describe, pages_text, text_line
+from docsfy_jupyter.progress import LogEntry, describe, text_line
 
 MAX_LOG = 200  # lines that a screen gets; a plan of 1,000 pages must not make every update a megabyte
 
@@ -45,14 +45,11 @@ def screen(variant: Variant) -> dict[str, Any]:
     """
     progress = describe(variant).to_json()
     progress["log"] = bounded_log(progress["log"])
-    plan = variant.plan()
-    total = len(plan.pages()) if plan else 0
     return {
         **variant.to_json(slim=True),
         **progress,
-        "total": total,
         "stage_text": stage_text(variant),
-        "actions": [{"id": name, "label": label} for name, label in actions(variant, total)],
+        "actions": [{"id": name, "label": label} for name, label in actions(variant, progress["total"])],
         "source": source(variant),
         "commit_url": commit_url(variant.repo_url, variant.last_commit_sha),
     }
@@ -144,14 +141,14 @@ def html_form(variant: Variant, as_of: datetime, panel_id: str = "") -> str:
     str
         No script, no style sheet, no link; every text escaped.
     """
-    plan = variant.plan()
-    pages = pages_text(variant.page_count, len(plan.pages()) if plan else 0)
+    progress = describe(variant)
     ref = f"{variant.ai_provider}/{variant.ai_model}"
-    entries = "".join(f"<li>{html.escape(entry.text)}</li>" for entry in describe(variant).log if entry.kind != "pending")
+    entries = "".join(f"<li>{html.escape(entry.text)}</li>" for entry in progress.log if entry.kind != "pending")
     message = f"<p><strong>{html.escape(variant.error_message)}</strong></p>" if variant.error_message else ""
     return (
         f'<div class="docsfy-still" data-docsfy-panel="{html.escape(panel_id)}">'
-        f"<p><strong>{html.escape(variant.name)}</strong> · {html.escape(ref)} · {variant.status.value} · {pages}</p>{message}"
+        f"<p><strong>{html.escape(variant.name)}</strong> · {html.escape(ref)} · {variant.status.value} · {progress.text}</p>"
+        f"{message}"
         f"<details><summary>Activity log</summary><ol>{entries}</ol></details>"
         f"<p>as of {local_time(as_of)}</p></div>"
     )

@@ -67,6 +67,8 @@ class StatusPanel(anywidget.AnyWidget):
     state = Dict().tag(sync=True)
     entries: List[dict[str, Any]] = List().tag(sync=True)
 
+    _closed = True  # until it is made: ipywidgets closes also what could not be
+
     status = Unicode(None, allow_none=True, read_only=True)
     stage = Unicode(None, allow_none=True, read_only=True)
     error_message = Unicode(None, allow_none=True, read_only=True)
@@ -227,7 +229,9 @@ class StatusPanel(anywidget.AnyWidget):
         self._closed = True
         if self._poller is not None:
             self._poller.leave(self._take)
+        layout = self.layout
         super().close()
+        layout.close()  # a widget of its own, which ipywidgets would leave behind
 
     # -- watching
 
@@ -290,7 +294,7 @@ class StatusPanel(anywidget.AnyWidget):
         self.entries, self.state = log, state
         for name, value in _traits(row, state).items():
             self.set_trait(name, value)
-        if _step(before) != _step(seen):
+        if before.step != seen.step:
             self._renew_still()
         with self._told:
             self._shown = seen
@@ -391,9 +395,3 @@ def _traits(row: Variant | None, state: Mapping[str, Any]) -> dict[str, Any]:
         "error_message": row.error_message,
         "status": row.status.value,
     }
-
-
-def _step(seen: Seen) -> tuple[Any, ...]:
-    """Return what of a state is worth a new still: one for each page would swell the notebook's history."""
-    row = seen.variant
-    return (row and (row.status, row.current_stage, row.generation_id), seen.notice and seen.notice.kind)

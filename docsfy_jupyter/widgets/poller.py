@@ -92,6 +92,8 @@ class Poller:
         with self._turn:
             self.seen = self._poll()
             self._tell_all(also)
+        with self._changed:
+            self._start()  # a run may have begun meanwhile
 
     def learn(self, row: Variant, also: Listener | None = None) -> None:
         """Take a row that the server answered to somebody's action: it is newer than the last poll."""

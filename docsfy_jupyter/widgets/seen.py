@@ -110,6 +110,12 @@ class Seen:
         return {"text/plain": f"{key.name} · {key.ai_provider}/{key.ai_model} · {self.words}"}
 
     @property
+    def step(self) -> tuple[Any, ...]:
+        """What is worth a new still where it changes: one for each page would swell the notebook's history."""
+        row = self.variant
+        return (row and (row.status, row.current_stage, row.generation_id), self.notice and self.notice.kind)
+
+    @property
     def words(self) -> str:
         """What a text form says where there is no row."""
         known = {"loading": "not asked yet", "missing": "not generated yet", "deleted": "deleted"}

@@ -1,0 +1,98 @@
+"""What tests of the panel share: panels in this process, a counted way to the server, notebooks for a real kernel.
+
+conftest.py makes the fixtures known.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import comm
+import nbformat
+import pytest
+from comm.base_comm import BaseComm
+from relay import Relay, relay_to
+
+from docsfy_jupyter import DocsfyClient, StatusPanel, connect
+from docsfy_jupyter.widgets.kernel import kernel_panels
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+
+def until(true: Callable[[], object], what: str = "", seconds: float = 30) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+def poll_threads() -> list[str]:
+    """Return the names of the threads that poll."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("docsfy ")]
+
+
+@pytest.fixture
+def panel_relay(shared_server: Server) -> Iterator[Relay]:
+    """A counted way to the shared server."""
+    with relay_to(shared_server.url) as way:
+        yield way
+
+
+@pytest.fixture
+def panel_client(panel_relay: Relay, shared_server: Server) -> Iterator[DocsfyClient]:
+    """A client whose requests are counted."""
+    with connect(panel_relay.url, shared_server.token) as opened:
+        yield opened
+
+
+@pytest.fixture
+def panel_messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What widgets of this process say to their views: (kind, data)."""
+    said: list[tuple[str, Any]] = []
+
+    class Heard(BaseComm):
+        def publish_msg(self, msg_type: str, data: Any = None, *args: Any, **more: Any) -> None:
+            said.append((msg_type, data))
+
+    monkeypatch.setattr(comm, "create_comm", Heard)
+    return said
+
+
+@pytest.fixture
+def show(panel_client: DocsfyClient) -> Iterator[Callable[..., StatusPanel]]:
+    """Make panels, by the counted way; they are closed at the end, and nothing of them is left."""
+    kernel_panels.cache_clear()
+    made: list[StatusPanel] = []
+
+    def make(name: str, model: str, provider: str = "fake", **options: Any) -> StatusPanel:
+        made.append(StatusPanel(name, provider, model, **{"client": panel_client, "poll_interval": 1, **options}))
+        return made[-1]
+
+    yield make
+    for panel in made:
+        panel.close()
+    made.clear()
+    until(lambda: not poll_threads(), "threads end")
+    kernel_panels.cache_clear()
+
+
+@pytest.fixture
+def notebook(shared_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Path]:
+    """Write a notebook whose kernel will find the shared server."""
+    monkeypatch.setenv("DOCSFY_JUPYTER_URL", shared_server.url)
+    monkeypatch.setenv("DOCSFY_JUPYTER_TOKEN", shared_server.token)
+
+    def write(*cells: str) -> Path:
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        path = tmp_path / "in.ipynb"
+        nbformat.write(book, path)
+        return path
+
+    return write
