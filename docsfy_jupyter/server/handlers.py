@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery,
 from docsfy_jupyter.server.route import Route
 from docsfy_jupyter.server.summaries import Summaries
 from docsfy_jupyter.site.archive import write_archive
+from docsfy_jupyter.site.versions import SiteVersions
 
 MAX_WAIT = 25.0  # seconds; below the idle limits of common proxies
 
@@ -182,14 +182,11 @@ class VariantHandler(DocsfyHandler):
 
     async def send_site(self, row: Variant, top: str) -> None:
         """Send a row's site, everything in one top folder."""
-        site = await asyncio.to_thread(self.manager.folder(row.key).sites.current)
-        if site is None:
-            raise NoSite(f"{row.address} has no site yet; generate it first.")
-        path = await asyncio.to_thread(_archived, site, top)
-        try:
+        with tempfile.TemporaryDirectory(prefix="docsfy-download-") as folder:
+            path = Path(folder) / "site.tar.gz"
+            if not await asyncio.to_thread(_archive, self.manager.folder(row.key).sites, path, top):
+                raise NoSite(f"{row.address} has no site yet; generate it first.")
             await self._send(path, f"{top}.tar.gz")
-        finally:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def _send(self, path: Path, name: str) -> None:
         self.set_header("Content-Type", "application/gzip")
@@ -204,11 +201,12 @@ class VariantHandler(DocsfyHandler):
         self.finish(set_content_type="application/gzip")
 
 
-def _archived(site: Path, top: str) -> Path:
-    handle, name = tempfile.mkstemp(prefix="docsfy-download-", suffix=".tar.gz")
-    os.close(handle)
-    write_archive(site, Path(name), top)
-    return Path(name)
+def _archive(sites: SiteVersions, target: Path, top: str) -> bool:
+    """Pack the published site; False where there is none."""
+    with sites.reading() as site:
+        if site is not None:
+            write_archive(site, target, top)
+        return site is not None
 
 
 def _archive_name(row: Variant) -> str:

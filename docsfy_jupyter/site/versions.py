@@ -7,9 +7,13 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _VERSION = re.compile(r"v-[0-9a-f]{32}\Z")
+# A version that is neither published nor retired is being built, for at most the renderer's time limit (600 s), or was given up.
+_LONGEST_BUILD = 3600.0
 
 
 class SiteVersions:
@@ -19,7 +23,8 @@ class SiteVersions:
     ----------
     root : Path
         Holds a folder for each version and the file ``current`` that names the published one. No symlinks: they need rights
-        on Windows.
+        on Windows. Beside a version stand a file ``….retired``, as old as its retirement, and one ``….reader-…`` for everyone
+        in the middle of it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -46,12 +51,15 @@ class SiteVersions:
         """
         if version.parent != self.root or not _VERSION.match(version.name) or not (version / "index.html").is_file():
             raise ValueError(f"{version.name} is not a complete version of this site")
+        before = self.current()
         aside = self.root / f"current.{uuid.uuid4().hex}.part"
         with aside.open("w", encoding="ascii") as pointer:
             pointer.write(version.name + "\n")
             pointer.flush()
             os.fsync(pointer.fileno())
         aside.replace(self._pointer)
+        if before is not None and before != version:
+            self._beside(before, "retired").touch()
 
     def current(self) -> Path | None:
         """Return the folder of the published version, None when there is none."""
@@ -62,29 +70,63 @@ class SiteVersions:
         version = self.root / name
         return version if _VERSION.match(name) and (version / "index.html").is_file() else None
 
-    def remove_old(self, keep_seconds: float) -> None:
-        """Remove versions that are not current, once the pointer has been away from them for `keep_seconds`.
+    @contextmanager
+    def reading(self) -> Iterator[Path | None]:
+        """Yield the published version, None when there is none; it is not removed meanwhile, whatever is published."""
+        version = self.current()
+        while version is not None:
+            reader = self._beside(version, f"reader-{uuid.uuid4().hex}")
+            reader.touch()
+            try:
+                if version.is_dir():  # not removed between the look at the pointer and now
+                    yield version
+                    return
+            finally:
+                reader.unlink(missing_ok=True)
+            version = self.current()
+        yield None
 
-        A browser that opened the old site a moment ago still gets its pages; a version that is being built is younger
-        than the pointer and stays.
+    def remove_old(self, keep_seconds: float) -> None:
+        """Remove versions that nobody can be in any more.
+
+        Parameters
+        ----------
+        keep_seconds : float
+            How long a version outlives its retirement, for who has just looked up where the site is. One with a `reading`
+            stays longer; one that was never published goes after an hour.
         """
+        current = self.current()
+        for version in self._versions():
+            if version != current and self._spare(version, keep_seconds) and not any(self.root.glob(f"{version.name}.reader-*")):
+                self._remove(version)
+
+    def _spare(self, version: Path, keep_seconds: float) -> bool:
+        """Whether a version has been of no use for long enough."""
+        retired = self._beside(version, "retired")
         try:
-            published = self._pointer.stat().st_mtime
-        except OSError:
-            return
-        if time.time() - published >= keep_seconds:
-            self._remove_folders(older_than=published)
+            if retired.exists():
+                return time.time() - retired.stat().st_mtime >= keep_seconds
+            return time.time() - version.stat().st_mtime >= _LONGEST_BUILD
+        except FileNotFoundError:  # somebody else has just removed it
+            return False
 
     def discard_unfinished(self) -> None:
-        """Remove everything but the current version: for when no rendering can be under way."""
-        self._remove_folders(older_than=None)
-        for path in self.root.glob("current.*.part"):
-            path.unlink(missing_ok=True)
-
-    def _remove_folders(self, older_than: float | None) -> None:
+        """Remove everything but the current version: for when no rendering and no reading can be under way."""
         current = self.current()
-        for path in self.root.glob("v-*"):
-            if path == current or not _VERSION.match(path.name):
-                continue
-            if older_than is None or path.stat().st_mtime <= older_than:
-                shutil.rmtree(path, ignore_errors=True)
+        for version in self._versions():
+            if version != current:
+                self._remove(version)
+        for pattern in ("current.*.part", "v-*.reader-*", "v-*.retired"):
+            for path in self.root.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def _versions(self) -> list[Path]:
+        return [path for path in self.root.glob("v-*") if _VERSION.match(path.name)]
+
+    def _beside(self, version: Path, what: str) -> Path:
+        return version.with_name(f"{version.name}.{what}")
+
+    def _remove(self, version: Path) -> None:
+        shutil.rmtree(version, ignore_errors=True)
+        if not version.exists():
+            self._beside(version, "retired").unlink(missing_ok=True)

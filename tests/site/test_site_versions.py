@@ -57,9 +57,72 @@ def test_the_old_site_stays_current_until_the_new_one_is_published(tmp_path: Pat
     assert (sites.current(), old.exists()) == (new, True)
     sites.remove_old(3600)
     assert old.exists()
-    os.utime(old, (1, 1))
     sites.remove_old(0)
-    assert not old.exists()
+    assert (sites.current(), old.exists()) == (new, False)
+
+
+@pytest.mark.case("S05")
+def test_a_version_goes_when_it_has_been_retired_long_enough_however_fresh_the_next_one_is(tmp_path: Path) -> None:
+    sites = SiteVersions(tmp_path)
+    versions = [complete(sites) for _ in range(3)]
+    for version in versions:
+        sites.publish(version)
+    retired = tmp_path / f"{versions[0].name}.retired"
+    os.utime(retired, (time.time() - 100, time.time() - 100))
+    sites.remove_old(60)
+    assert [version.exists() for version in versions] == [False, True, True]
+    assert not retired.exists()
+
+
+def test_a_version_that_is_being_built_stays_and_one_that_was_given_up_goes(tmp_path: Path) -> None:
+    sites = SiteVersions(tmp_path)
+    built, given_up = complete(sites), complete(sites)
+    os.utime(given_up, (time.time() - 4000, time.time() - 4000))
+    sites.publish(complete(sites))
+    sites.remove_old(0)
+    assert (built.exists(), given_up.exists()) == (True, False)
+
+
+@pytest.mark.case("S05")
+def test_a_version_stays_whole_while_somebody_reads_it(tmp_path: Path) -> None:
+    sites = SiteVersions(tmp_path)
+    old = complete(sites)
+    sites.publish(old)
+    with sites.reading() as site:
+        sites.publish(complete(sites))
+        SiteVersions(tmp_path).remove_old(0)
+        assert site == old
+        assert (old / "index.html").is_file()
+    sites.remove_old(0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["current", sites.current().name])  # type: ignore[union-attr]
+
+
+@pytest.mark.case("S05")
+def test_readers_and_archives_see_one_whole_version_each_during_many_swaps(tmp_path: Path) -> None:
+    sites = SiteVersions(tmp_path / "site")
+    sites.publish(complete(sites))
+    child = subprocess.Popen([sys.executable, "-c", _PUBLISH_FOREVER, str(sites.root)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    seen = set()
+    for _ in range(60):
+        with sites.reading() as site:
+            assert site is not None
+            write_archive(site, tmp_path / "one.tar.gz", "top")
+            texts = {path.read_text(encoding="utf-8") for path in site.iterdir()}
+        assert texts == {site.name}
+        with tarfile.open(tmp_path / "one.tar.gz") as archive:
+            assert {archive.extractfile(name).read().decode() for name in archive.getnames()} == {site.name}  # type: ignore[union-attr]
+        seen.add(site.name)
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    assert len(seen) > 5
+
+
+def test_a_folder_without_a_site_is_read_as_none(tmp_path: Path) -> None:
+    with SiteVersions(tmp_path / "site").reading() as site:
+        assert site is None
 
 
 @pytest.mark.case("S05")
