@@ -86,13 +86,12 @@ def describe(variant: Variant) -> Progress:
 
 
 def percentage(count: int, total: int, status: Status) -> int | None:
-    """Return the percentage, half-up; capped at 99 while generating; None without a total, except 100 on ``ready``."""
+    """Return the percentage, half-up; 100 is ``ready`` and nothing else; None without a total."""
     if status is Status.READY:
         return 100
     if total <= 0:
         return None
-    percent = min((200 * max(count, 0) + total) // (2 * total), 100)
-    return min(percent, 99) if status is Status.GENERATING else percent
+    return min((200 * max(count, 0) + total) // (2 * total), 99)
 
 
 def pages_text(count: int, total: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import comm
 import nbformat
 import pytest
 from comm.base_comm import BaseComm
+from playwright.sync_api import Browser, Page, Route
 from relay import Relay, relay_to
 
 from docsfy_jupyter import DocsfyClient, StatusPanel, connect
@@ -96,3 +98,65 @@ def notebook(shared_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: P
         return path
 
     return write
+
+
+@dataclass
+class StatusPage:
+    """A real status page in a browser, whose polls get the answers that a test gives."""
+
+    page: Page
+    url: str
+    status: int = 200
+    body: dict[str, Any] = field(default_factory=dict)
+    asked: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def answer(self, route: Route) -> None:
+        self.asked += 1
+        if self.status == 0:
+            route.abort()
+        else:
+            route.fulfill(status=self.status, json=self.body, headers={"Docsfy-Server": "s"})
+
+    def then(self, status: int, body: dict[str, Any] | None = None) -> None:
+        """Answer so from now on; 0 is no answer at all."""
+        self.status, self.body = status, body or {}
+
+    def show(self, body: dict[str, Any], status: int = 200) -> None:
+        """Open the page anew with an answer."""
+        self.then(status, body)
+        self.page.goto(self.url)
+        self.page.wait_for_selector(".docsfy-panel:not([data-state='loading'])")
+
+    def poll(self, times: int = 1) -> None:
+        """Let the page's clock run until it has polled some times more."""
+        for _ in range(times):
+            before = self.asked
+            while self.asked == before:
+                self.page.clock.run_for(1000)
+            self.page.wait_for_timeout(30)
+
+
+@pytest.fixture
+def open_status(site_browser: Browser, shared_server: Server) -> Iterator[Callable[..., StatusPage]]:
+    """Open status pages: open_status(dark=True, width=320)."""
+    contexts = []
+
+    def open_one(*, dark: bool = False, width: int = 900, path: str = "demo/main/local/static") -> StatusPage:
+        context = site_browser.new_context(
+            color_scheme="dark" if dark else "light",
+            viewport={"width": width, "height": 800},
+            locale="en-GB",
+            timezone_id="UTC",
+            extra_http_headers={"Authorization": f"token {shared_server.token}"},
+        )
+        contexts.append(context)
+        shown = StatusPage(context.new_page(), f"{shared_server.url}docsfy/status/{path}")
+        shown.page.clock.install(time="2026-11-25T10:42:30Z")
+        shown.page.route("**/api/variant?*", shown.answer)
+        shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
+        return shown
+
+    yield open_one
+    for context in contexts:
+        context.close()

@@ -1,0 +1,75 @@
+"""Every row of the contract's tables of progress and activity log: as the pure functions say it, and as the browser shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from panel_states import CASES, NOW, Case, answer
+from panels import StatusPage
+from playwright.sync_api import expect
+
+from docsfy_jupyter.models import Variant
+from docsfy_jupyter.progress import describe
+from docsfy_jupyter.screen import html_form, plain_form
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_row_is_described_as_the_contract_says(case: Case) -> None:
+    progress = describe(case.row)
+    assert (progress.label, progress.percent, progress.text) == (case.label, case.percent, case.text)
+    assert tuple((entry.kind, entry.text) for entry in progress.log) == case.log
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_screen_says_the_same(case: Case) -> None:
+    shown = answer(case.row)
+    assert (shown["label"], shown["percent"], shown["text"]) == (case.label, case.percent, case.text)
+    assert [(entry["kind"], entry["text"]) for entry in shown["log"]] == list(case.log)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("queued", ["Abort"]),
+        ("rendering", ["Abort"]),
+        ("ready", ["View documentation", "Download", "Regenerate"]),
+        ("failed pages", ["Retry 1 failed page", "Regenerate"]),
+        ("aborted pages", ["Continue (2 pages left)", "View last documentation", "Download", "Regenerate"]),
+        ("failed cloning", ["Regenerate"]),
+    ],
+)
+def test_what_can_be_done_follows_the_status(name: str, wanted: list[str]) -> None:
+    assert [action["label"] for action in answer(CASES[name].row)["actions"]] == wanted
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_every_text_form_begins_alike_and_ends_with_its_time(case: Case) -> None:
+    row: Variant = case.row
+    begins = f"demo · local/static · {row.status.value} · {case.text}"
+    moment = datetime.fromisoformat(NOW)
+    assert plain_form(row, moment).startswith(begins)
+    assert re.search(r" · as of 2026-11-25 \d\d:42$", plain_form(row, moment))
+    text = re.sub(r"<[^>]*>", "", html_form(row, moment, "p"))
+    assert text.startswith(begins)
+    assert re.search(r"as of 2026-11-25 \d\d:42$", text)
+
+
+@pytest.mark.browser
+def test_the_browser_shows_the_very_same_texts(open_status: Callable[..., StatusPage]) -> None:
+    shown = open_status()
+    for name, case in CASES.items():
+        shown.show(answer(case.row))
+        panel = shown.page.locator(".docsfy-panel")
+        expect(panel.locator(".docsfy-chip"), name).to_have_text(case.label)
+        bar = panel.get_by_role("progressbar")
+        percent = None if case.percent is None else str(case.percent)
+        assert bar.get_attribute("aria-valuenow") == percent, name
+        assert bar.get_attribute("aria-valuetext") == f"{case.text}, {case.label}", name
+        expect(panel.locator(".docsfy-numbers"), name).to_have_text(case.text + (f"{percent} %" if percent else ""))
+        lines = panel.get_by_role("log").locator("li")
+        read = "lines => lines.map(line => [line.dataset.kind, line.querySelector('.docsfy-text').textContent])"
+        assert [tuple(line) for line in lines.evaluate_all(read)] == [*case.log], name
+    assert shown.complaints == []
