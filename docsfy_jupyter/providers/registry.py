@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -20,16 +21,21 @@ class ProviderRegistry:
     ----------
     commands : mapping of str to sequence of str
         Trait ``DocsfyApp.command_providers``: provider name → argv.
+    makers : mapping of str to callable
+        Providers that other traits describe: name → what makes it, called on first use.
     """
 
-    def __init__(self, commands: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, commands: Mapping[str, Sequence[str]], makers: Mapping[str, Callable[[], Provider]] | None = None
+    ) -> None:
+        self._makers = dict(makers or {})
         self._commands = {name: tuple(argv) for name, argv in commands.items()}
         self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
         self._loaded: dict[str, Provider] = {}
 
     def names(self) -> list[str]:
         """Return every provider's name, sorted."""
-        return sorted({*self._commands, *self._points})
+        return sorted({*self._commands, *self._makers, *self._points})
 
     def get(self, name: str) -> Provider:
         """Return a provider.
@@ -46,14 +52,19 @@ class ProviderRegistry:
     def _load(self, name: str) -> Provider:
         if name in self._commands:
             return CommandProvider(name, self._commands[name])
-        if name not in self._points:
+        maker = self._makers.get(name) or (partial(self._plugged_in, name) if name in self._points else None)
+        if maker is None:
             raise ProviderUnavailable(f"There is no provider {name!r} on this server; it has: {', '.join(self.names())}.")
         try:
-            provider = self._points[name].load()()
+            provider = maker()
         except Exception as error:
             raise ProviderUnavailable(f"The provider {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(provider, Provider):
             raise ProviderUnavailable(f"The plug-in of provider {name!r} is not a docsfy_jupyter Provider.")
+        return provider
+
+    def _plugged_in(self, name: str) -> Provider:
+        provider: Provider = self._points[name].load()()
         return provider
 
     def describe(self) -> dict[str, Any]:

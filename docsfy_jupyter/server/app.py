@@ -8,6 +8,9 @@ import hashlib
 import os
 import platform
 import secrets
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import utc_now
+from docsfy_jupyter.providers.base import Provider
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING
 from docsfy_jupyter.server.openapi import ROUTES_SETTING
@@ -74,6 +78,19 @@ class DocsfyApp(ExtensionApp):
         ),
     )
 
+    openai_servers = Dict(
+        value_trait=Dict(),
+        key_trait=Unicode(),
+        default_value={"openai": {"base_url": "https://api.openai.com/v1", "key_env": "OPENAI_API_KEY"}},
+        config=True,
+        help=(
+            "Servers that speak OpenAI's protocol, as providers: name → {'base_url': 'http://localhost:11434/v1', 'key_env': the "
+            "NAME of the variable with the key, 'models': [...], 'default_model': ..., 'prices': {model: [USD for a million "
+            "tokens in, out]}, 'max_input_tokens': 24000, 'headers': {...}, 'query': {...}}."
+        ),
+    )
+    max_concurrent_ai_calls = Int(8, min=1, config=True, help="Calls at once to one AI server, of all runs together.")
+
     _activity: PeriodicCallback | None = None
 
     @default("data_dir")
@@ -117,11 +134,22 @@ class DocsfyApp(ExtensionApp):
                 "docsfy_hub": bool(hub_user),
             }
         )
-        self.settings[MANAGER_SETTING] = Manager(options, ProviderRegistry(dict(self.command_providers)), self.log)
+        providers = ProviderRegistry(dict(self.command_providers), self._makers())
+        self.settings[MANAGER_SETTING] = Manager(options, providers, self.log)
 
     def initialize_handlers(self) -> None:
         """Register the routes."""
         self.handlers.extend(rules())
+
+    def _makers(self) -> dict[str, Callable[[], Provider]]:
+        """Return what makes the providers that traits describe; their modules are loaded on first use."""
+
+        def maker(name: str, options: dict[str, Any]) -> Provider:
+            module = import_module("docsfy_jupyter.providers.ai.openai")
+            provider: Provider = module.OpenAIProvider(name, module.OpenAIServer(**options), self.max_concurrent_ai_calls)
+            return provider
+
+        return {name: partial(maker, name, dict(options)) for name, options in self.openai_servers.items()}
 
     @property
     def manager(self) -> Manager:

@@ -1,0 +1,285 @@
+"""Any server that speaks OpenAI's chat protocol: OpenAI, Ollama, vLLM, LM Studio, llama.cpp, OpenRouter, Azure."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from docsfy_jupyter.errors import PlanInvalid, ProviderFailed, ProviderUnavailable
+from docsfy_jupyter.models import Plan, PlanPage
+from docsfy_jupyter.providers.ai import prompts
+from docsfy_jupyter.providers.ai.answers import failure_of, page_of, plan_of
+from docsfy_jupyter.providers.ai.gate import Gate, retry_after
+from docsfy_jupyter.providers.ai.packing import pack_files, pack_repository
+from docsfy_jupyter.providers.ai.steering import Steering, read_steering
+from docsfy_jupyter.providers.base import (
+    FREE,
+    PageAnswer,
+    PlanAnswer,
+    PlanRequest,
+    Provider,
+    ProviderSession,
+    RunContext,
+    Usage,
+)
+
+_TRIES = 8  # of one call that is put off by 429 or 529; the pipeline's own tries come on top for other failures
+_PLAN_TRIES = 2  # a plan that cannot be read is asked for once more
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PLAN_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["project_name", "tagline", "navigation"],
+    "properties": {
+        "project_name": {"type": "string"},
+        "tagline": {"type": "string"},
+        "navigation": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["group", "pages"],
+                "properties": {
+                    "group": {"type": "string"},
+                    "pages": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "additionalProperties": False,
+                            "required": ["slug", "title", "description", "sources"],
+                            "properties": {
+                                **{name: {"type": "string"} for name in ("slug", "title", "description")},
+                                "sources": {"type": "array", "items": {"type": "string"}},
+                            },
+                        },
+                    },
+                },
+            },
+        },
+    },
+}
+# the way to structured output, from what says most to what every server understands
+_FORMATS: tuple[dict[str, Any] | None, ...] = (
+    {"type": "json_schema", "json_schema": {"name": "plan", "strict": True, "schema": _PLAN_SCHEMA}},
+    {"type": "json_object"},
+    None,
+)
+
+
+class OpenAIServer(BaseModel):
+    """One server, as the trait ``DocsfyApp.openai_servers`` describes it.
+
+    Parameters
+    ----------
+    base_url : str
+        Up to and with ``/v1``.
+    key_env : str
+        The *name* of the variable that holds the key; empty where the server wants none.
+    models : list of str
+        To suggest.
+    default_model : str
+        For requests that name none; empty: they must.
+    prices : dict
+        Model → US dollars for a million tokens in and out. Without a price the cost is unknown, unless the server tells it.
+    max_input_tokens : int
+        Estimated tokens of repository text in one call.
+    headers : dict
+        Sent with every call (Azure's ``api-version`` goes into `query`).
+    query : dict
+        Added to every address.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    base_url: str
+    key_env: str = ""
+    models: list[str] = Field(default_factory=list)
+    default_model: str = ""
+    prices: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    max_input_tokens: int = Field(default=24_000, ge=500)
+    headers: dict[str, str] = Field(default_factory=dict)
+    query: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it runs on this machine: then it costs nothing and no proxy applies."""
+        return urlsplit(self.base_url).hostname in _LOOPBACK
+
+
+class OpenAIProvider(Provider):
+    """A provider over HTTP.
+
+    Parameters
+    ----------
+    name : str
+        How requests name it.
+    server : OpenAIServer
+        Where it answers, and what is known of it.
+    calls : int
+        Calls at once, of all runs together.
+    """
+
+    def __init__(self, name: str, server: OpenAIServer, calls: int = 8) -> None:
+        self.name = name
+        self.server = server
+        self.default_model = server.default_model
+        self._calls = calls
+        self._gate: Gate | None = None
+
+    def check(self, model: str) -> None:
+        """Look at the settings; ask nothing, since the first real call is the probe."""
+        if urlsplit(self.server.base_url).scheme not in ("http", "https"):
+            raise ProviderUnavailable(f"openai_servers[{self.name!r}].base_url={self.server.base_url!r} is not an http(s) URL.")
+        key = self.server.key_env
+        if key and not os.environ.get(key):
+            raise ProviderUnavailable(
+                f"Provider {self.name!r} needs a key: set the environment variable {key} where Jupyter starts, and restart it."
+            )
+        if not model:
+            raise ProviderUnavailable(f"Provider {self.name!r} has no default model; name one (model=…).")
+
+    def models(self) -> list[dict[str, str]]:
+        """Return the configured models."""
+        names = dict.fromkeys([*filter(None, [self.server.default_model]), *self.server.models])
+        return [{"id": name, "name": name} for name in names]
+
+    @asynccontextmanager
+    async def open(self, context: RunContext) -> AsyncIterator[ProviderSession]:
+        """Open the connections of one run."""
+        if self._gate is None:
+            self._gate = Gate(self._calls)
+        steering = await asyncio.to_thread(read_steering, context.checkout, context.files)
+        headers = dict(self.server.headers)
+        if self.server.key_env:
+            headers["Authorization"] = f"Bearer {os.environ.get(self.server.key_env, '')}"
+        async with httpx.AsyncClient(
+            base_url=self.server.base_url.rstrip("/") + "/",
+            headers=headers,
+            params=self.server.query,
+            timeout=httpx.Timeout(context.call_timeout, connect=30),
+            trust_env=not self.server.loopback,
+        ) as http:
+            yield OpenAISession(self.server, self._gate, http, context, steering)
+
+
+class OpenAISession(ProviderSession):
+    """One run's calls."""
+
+    def __init__(
+        self, server: OpenAIServer, gate: Gate, http: httpx.AsyncClient, context: RunContext, steering: Steering
+    ) -> None:
+        self._server, self._gate, self._http = server, gate, http
+        self._context, self._steering = context, steering
+        self._files = steering.shown(context.files)
+        self._format = 0
+
+    async def plan(self, request: PlanRequest) -> PlanAnswer:
+        """Ask for a plan, once more where the answer holds none."""
+        dictated = self._steering.plan(self._context.project_name)
+        if dictated is not None:
+            return PlanAnswer(dictated, FREE)
+        root, tokens = self._context.checkout, self._server.max_input_tokens
+        material = await asyncio.to_thread(pack_repository, root, self._files, tokens)
+        prompt = prompts.plan_prompt(self._context, request, self._steering, material)
+        for number in range(1, _PLAN_TRIES + 1):
+            text, usage = await self._asked(prompt, structured=True)
+            try:
+                return PlanAnswer(plan_of(text), usage)
+            except PlanInvalid as error:
+                self._context.log("plan_unreadable", f"{error.message} It begins: {error.details.get('begins', '')}")
+                if number == _PLAN_TRIES:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def write_page(self, plan: Plan, page: PlanPage) -> PageAnswer:
+        """Ask for a page, with the files that it is about."""
+        root, tokens = self._context.checkout, self._server.max_input_tokens
+        material = await asyncio.to_thread(pack_files, root, self._files, page.sources, tokens)
+        text, usage = await self._asked(prompts.page_prompt(self._context, plan, page, self._steering, material))
+        return PageAnswer(page_of(text), usage=usage)
+
+    def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
+        """Hash the prompt without the files, whose contents the page's address has already."""
+        text = prompts.page_prompt(self._context, plan, page, self._steering)
+        return hashlib.sha256(f"{self._server.max_input_tokens}\n{text}".encode()).hexdigest()
+
+    async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
+        """Make one call, waiting as long as the server asks for."""
+        put_off = 0
+        while True:
+            async with self._gate.passed():
+                answer = await self._sent(prompt, _FORMATS[self._format] if structured else None)
+            if answer.status_code in (429, 529, 503) and put_off < _TRIES:
+                put_off += 1
+                seconds = self._gate.pause(retry_after(answer.headers.get("retry-after"), put_off))
+                text = f"The provider is busy ({answer.status_code}); all calls wait {seconds:.0f} s"
+                self._context.log("provider_pause", text)
+            elif answer.status_code in (400, 422) and structured and self._format + 1 < len(_FORMATS):
+                self._format += 1  # the server does not know this way to structured output
+            elif answer.is_success:
+                return _read(answer, self._server, self._context.model)
+            else:
+                raise failure_of(_sentence(answer), answer.status_code)
+
+    async def _sent(self, prompt: str, form: Mapping[str, Any] | None) -> httpx.Response:
+        body: dict[str, Any] = {"model": self._context.model, "messages": [{"role": "user", "content": prompt}]}
+        if form is not None:
+            body["response_format"] = form
+        try:
+            async with asyncio.timeout(self._context.call_timeout):
+                return await self._http.post("chat/completions", json=body)
+        except (TimeoutError, httpx.TimeoutException):
+            raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", transient=True) from None
+        except httpx.HTTPError as error:
+            raise ProviderFailed(f"{self._server.base_url}: {error or type(error).__name__}", transient=True) from None
+
+
+def _read(answer: httpx.Response, server: OpenAIServer, model: str) -> tuple[str, Usage]:
+    try:
+        data = answer.json()
+        choice = data["choices"][0]
+        text = choice["message"]["content"] or ""
+    except (ValueError, LookupError, TypeError):
+        raise ProviderFailed(f"the answer is not of the chat protocol: {answer.text[:200]}", transient=True) from None
+    if choice.get("finish_reason") == "length":
+        raise ProviderFailed("the answer was cut off at the model's limit", transient=True)
+    if not isinstance(text, str):
+        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+    usage = data.get("usage")
+    return text, _usage(usage if isinstance(usage, dict) else {}, server, model)
+
+
+def _usage(usage: Mapping[str, Any], server: OpenAIServer, model: str) -> Usage:
+    """Return what a call cost: as the server says (OpenRouter does), else by its price, else unknown; nothing on loopback."""
+    read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    details = usage.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    told, price = usage.get("cost"), server.prices.get(model)
+    if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
+        return Usage(float(told), "billed", read, written, cached)
+    if price is not None and read is not None and written is not None:
+        return Usage((read * price[0] + written * price[1]) / 1_000_000, "billed", read, written, cached)
+    if server.loopback and not server.key_env:
+        return Usage(0.0, "free", read, written, cached)
+    return Usage(None, "unknown", read, written, cached)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _sentence(answer: httpx.Response) -> str:
+    """Return the provider's own sentence."""
+    try:
+        error = answer.json()["error"]
+    except (ValueError, LookupError, TypeError):
+        return answer.text[:300]
+    return str(error.get("message") or error) if isinstance(error, dict) else str(error)
