@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo lab test lint cases clean browser
+.PHONY: demo lab test lint pictures cases clean browser
 
 $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	$(PYTHON) -m venv $(VENV)
@@ -29,13 +29,19 @@ browser:
 test: $(VENV)/installed-test browser lint  ## everything that must hold
 	$(BIN)/python -m pytest
 
+pictures: $(VENV)/installed-test demo browser  ## the README's pictures of a generated site
+	$(BIN)/python tests/site_pictures.py
+
 cases: ## field cases without a test, with the reason
 	@$(PYTHON) tests/test_cases.py
 
 lint: $(VENV)/installed-test
-	$(BIN)/ruff check docsfy_jupyter tests
+	$(BIN)/ruff check docsfy_jupyter tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-test  ## every measurement, beside its limit
+	@failed=0; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || failed=1; done; exit $$failed
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -39,6 +39,7 @@ _ATTRIBUTES = {
 }
 _TAG = re.compile(r"<(?P<name>/?[A-Za-z][^\s/>]*)(?P<rest>[^<>]*>?)|<(?=[!?](?!--))")
 _CLASS = re.compile(r"(?i)(?<![\w-])class(?=\s*=)")
+_SOURCE = re.compile(r"(?is)<source\s[^<>]*\bsrcset\s*=[^<>]*>")
 _IMAGE = re.compile(r"(?is)<img\b[^>]*>")
 _ATTRIBUTE = re.compile(r"""(?is)\b(src|alt)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""")
 
@@ -49,8 +50,9 @@ def tame(raw: str) -> str:
     """Turn foreign HTML into what `clean` keeps: other tags become visible text, images of other hosts become links.
 
     ``List<T>`` in a sentence is such a tag, and a ``<script>`` that is spoken about must not swallow the rest of the page.
+    The other sources of a ``<picture>`` go: its ``<img>`` shows it.
     """
-    return _TAG.sub(_tame_tag, _IMAGE.sub(_tame_image, raw))
+    return _TAG.sub(_tame_tag, _IMAGE.sub(_tame_image, _SOURCE.sub("", raw)))
 
 
 def _tame_tag(found: re.Match[str]) -> str:

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from own_network import own_network
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from site_links import broken_links
+from site_pictures import take
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -83,10 +84,10 @@ def test_the_demo_ends_well_and_names_its_site(demo: Demo) -> None:
 
 
 def test_every_public_module_has_a_page(demo: Demo) -> None:
-    listed = (demo.site / "llms.txt").read_text("utf-8")
+    titles = {path.read_text("utf-8").split("\n", 1)[0].removeprefix("# ").strip("`") for path in demo.pages()}
     modules = public_modules(demo.folder)
     assert len(modules) > 30
-    assert [name for name in modules if f"- [{name}](" not in listed] == []
+    assert [name for name in modules if name not in titles] == []
 
 
 def test_there_are_pages_enough_to_read(demo: Demo) -> None:

@@ -69,6 +69,16 @@ def test_a_page_without_a_first_heading_gets_its_title(tmp_path: Path) -> None:
     assert article.count("<h1") == 1
 
 
+def test_a_picture_with_several_sources_shows_its_image(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    raw = '<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="b.png">\n  <img src="repo-files/a.png" alt="A" width="860">\n</picture>'
+    article, report = render_one(tmp_path, f"# T\n\n{raw}\n\nThe `<source>` element.\n", a__png=tmp_path / "a.png")
+    assert "srcset" not in article
+    assert 'src="assets/images/' in article
+    assert "The <code>&lt;source&gt;</code> element." in article
+    assert report.dead_links == []
+
+
 def test_an_image_that_is_an_active_svg_is_left_out(tmp_path: Path) -> None:
     calm, active = tmp_path / "a", tmp_path / "b"
     calm.write_text('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/></svg>', encoding="utf-8")
