@@ -7,20 +7,32 @@ import json
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from docsfy_jupyter.errors import DocsfyError, PagesFailed, ProviderFailed, RenderFailed
 from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_key
 from docsfy_jupyter.generation.process import Processes, child_environment
-from docsfy_jupyter.models import FailedPage, Plan, PlanPage, Stage, VariantKey, iso, settle_plan, utc_now
-from docsfy_jupyter.providers.base import PageAnswer, PlanRequest, Provider, ProviderSession, RunContext
+from docsfy_jupyter.models import FailedPage, Plan, PlanPage, Stage, VariantKey, iso, utc_now
+from docsfy_jupyter.plans import settle_plan
+from docsfy_jupyter.providers.base import (
+    FREE,
+    PageAnswer,
+    PlanAnswer,
+    PlanRequest,
+    Provider,
+    ProviderSession,
+    RunContext,
+    Usage,
+)
 from docsfy_jupyter.site.jobs import SiteJob, job_to_json, report_from_json
 from docsfy_jupyter.sources.checkout import Checkout, changed_files, checkout
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
-from docsfy_jupyter.store.records import PageRecord
+from docsfy_jupyter.store.records import CallRecord, PageRecord
+
+A = TypeVar("A", PlanAnswer, PageAnswer)
 
 PAGE_TRIES = 3
 
@@ -37,7 +49,10 @@ class Emitter(Protocol):
     def page_started(self, slug: str) -> None:
         """Note that a page is in work."""
 
-    def page_ended(self, record: PageRecord, cost_usd: float | None = None) -> None:
+    def called(self, record: CallRecord) -> None:
+        """Note a call of the provider."""
+
+    def page_ended(self, record: PageRecord) -> None:
         """Note that a page is done, reused or failed."""
 
     def log(self, kind: str, text: str, **details: Any) -> None:
@@ -138,7 +153,7 @@ class Pipeline:
             request = PlanRequest(previous=known.plan, changed=changed)
         else:
             self._emit.stage(Stage.PLANNING)
-        answer = await session.plan(request)
+        answer = await recorded(self._job, self._emit, "plan", None, session.plan(request))
         plan, notes = settle_plan(answer.plan, self._job.key.name)
         for note in notes:
             self._emit.log("plan_repaired", note)
@@ -258,12 +273,13 @@ class _PageWriter:
                 self._failed.append(FailedPage(page.slug, error.message))
                 self._emit.page_ended(self.record(page, "failed", time.monotonic() - started, error.message))
                 return
-            self._emit.page_ended(self.record(page, "fresh", time.monotonic() - started), answer.usage.cost_usd)
+            self._emit.page_ended(self.record(page, "fresh", time.monotonic() - started))
 
     async def _tried(self, page: PlanPage) -> PageAnswer:
         for number in range(1, PAGE_TRIES + 1):
             try:
-                return await self._session.write_page(self._plan, page)
+                call = self._session.write_page(self._plan, page)
+                return await recorded(self._job, self._emit, "page", page.slug, call)
             except ProviderFailed as error:
                 if error.fatal or not error.transient or number == PAGE_TRIES:
                     raise
@@ -280,6 +296,54 @@ class _PageWriter:
                 self._job.folder.store_image(self._clone.path / path, file.blob)
                 images[path] = file.blob
         self._job.folder.store_page(self._keys[page.slug], answer.markdown, images)
+
+
+async def recorded(job: RunJob, emit: Emitter, purpose: str, slug: str | None, call: Coroutine[Any, Any, A]) -> A:
+    """Make one call of the provider, and note what became of it and what it cost.
+
+    Parameters
+    ----------
+    job : RunJob
+        The run.
+    emit : Emitter
+        Told of the call, whatever its outcome; a call that was aborted or failed has an unknown cost, unless the error's
+        ``details['usage']`` knows it.
+    purpose : str
+        ``plan`` or ``page``.
+    slug : str or None
+        The page.
+    call : coroutine
+        Of the session.
+    """
+    started = time.monotonic()
+    outcome, usage = "aborted", FREE if job.provider.free else Usage()
+    try:
+        answer = await call
+        outcome, usage = "ok", answer.usage
+        return answer
+    except Exception as error:
+        outcome = "failed"
+        if isinstance(error, DocsfyError):
+            usage = error.details.get("usage", usage)
+        raise
+    finally:
+        emit.called(
+            CallRecord(
+                generation_id=job.generation_id,
+                slug=slug,
+                purpose=purpose,
+                provider=job.key.ai_provider,
+                model=job.key.ai_model,
+                tokens_in=usage.tokens_in,
+                tokens_out=usage.tokens_out,
+                tokens_cached=usage.tokens_cached,
+                cost_usd=usage.cost_usd,
+                basis=usage.basis,
+                seconds=time.monotonic() - started,
+                outcome=outcome,
+                occurred_at=utc_now(),
+            )
+        )
 
 
 async def render(

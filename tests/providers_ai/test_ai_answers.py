@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docsfy_jupyter.errors import PlanInvalid, ProviderFailed
-from docsfy_jupyter.models import Plan, settle_plan
+from docsfy_jupyter.models import Plan
+from docsfy_jupyter.plans import settle_plan
 from docsfy_jupyter.providers.ai.answers import failure_of, page_of, plan_of
 
 P = '{"project_name":"d","navigation":[{"group":"g","pages":[{"slug":"intro","title":"Intro"}]}]}'
