@@ -95,8 +95,10 @@ def _providers(models: dict[str, Any]) -> Iterator[Finding]:
 
 def _show(finding: Finding) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
+    wrap = textwrap.TextWrapper(width, subsequent_indent=" " * 5, break_on_hyphens=False, break_long_words=False)
     state = coloured(f"{finding.state:<4}", _COLOURS[finding.state], sys.stdout)
-    first = textwrap.fill(plain(f"{finding.topic}: {finding.text}"), width - 5, subsequent_indent=" " * 5, break_on_hyphens=False)
-    print(f"{state} {first}", flush=True)
+    # the state is as wide as its indent, and its colour has no width
+    print(f"{state} {wrap.fill(' ' * 5 + plain(f'{finding.topic}: {finding.text}')).lstrip()}", flush=True)
     if finding.advice:
-        print(textwrap.fill(plain(f"→ {finding.advice}"), width, initial_indent=" " * 5, subsequent_indent=" " * 7), flush=True)
+        wrap.initial_indent, wrap.subsequent_indent = " " * 5, " " * 7
+        print(wrap.fill(plain(f"→ {finding.advice}")), flush=True)

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from functools import wraps
 from pathlib import Path
@@ -76,7 +76,7 @@ def _blocking(steps: Callable[P, Steps[T]]) -> Callable[Concatenate[DocsfyClient
     return verb
 
 
-def _awaited(steps: Callable[P, Steps[T]]) -> Callable[Concatenate[AsyncDocsfyClient, P], Awaitable[T]]:
+def _awaited(steps: Callable[P, Steps[T]]) -> Callable[Concatenate[AsyncDocsfyClient, P], Coroutine[Any, Any, T]]:
     @wraps(steps)
     async def verb(self: AsyncDocsfyClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._run(steps(*args, **kwargs))

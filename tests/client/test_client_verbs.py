@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import tarfile
 import threading
@@ -54,8 +55,11 @@ def test_the_two_clients_have_the_same_verbs_and_signatures() -> None:
     assert (DocsfyClient.wait.__doc__ or "").startswith("Wait for the end of a run.")
 
 
-def test_every_public_name_loads() -> None:
+def test_every_public_name_loads_and_has_a_type() -> None:
     assert all(getattr(docsfy_jupyter, name) is not None for name in docsfy_jupyter.__all__)
+    (typed,) = (node for node in ast.parse(inspect.getsource(docsfy_jupyter)).body if isinstance(node, ast.If))
+    assert {alias.name for node in typed.body for alias in node.names} == set(docsfy_jupyter._LAZY)
+    assert set(docsfy_jupyter._LAZY) <= set(docsfy_jupyter.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         docsfy_jupyter.nothing  # noqa: B018
 
