@@ -19,7 +19,7 @@ from docsfy_jupyter.generation.open_store import OpenStore
 from docsfy_jupyter.generation.pipeline import RunJob, RunResult
 from docsfy_jupyter.generation.run import Run
 from docsfy_jupyter.models import ABORTED_BY_USER, Status, Variant, VariantKey, iso, safe_text, utc_now
-from docsfy_jupyter.store.records import Event, PageRecord, RunEnd
+from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, RunEnd
 
 STOPPED = "The server was stopped during generation"
 BY_SERVER = "the server (it was stopped)"
@@ -37,6 +37,7 @@ class Ending:
     end: RunEnd
     events: tuple[Event, ...]
     pages: tuple[PageRecord, ...]
+    calls: tuple[CallRecord, ...]
 
 
 async def conclude(run: Run, job: RunJob, log: logging.Logger) -> Ending:
@@ -79,10 +80,9 @@ def _failed(run: Run, error: Exception, log: logging.Logger) -> dict[str, Any]:
 
 def _ending(run: Run, changes: dict[str, Any]) -> Ending:
     before, now = run.row, utc_now()
-    cost = before.run_cost_usd if run.fresh else 0.0
-    total = None if cost is None else (before.total_cost_usd or 0.0) + cost
+    cost = before.run_cost_usd if run.calls else 0.0
     usual: dict[str, Any] = {"current_stage": None, "queue_position": None, "pages_active": (), "eta_at": None}
-    row = before.changed(**{**usual, **changes}, run_cost_usd=cost, total_cost_usd=total, updated_at=iso(now) or "")
+    row = before.changed(**{**usual, **changes}, run_cost_usd=cost, updated_at=iso(now) or "")
     by = run.aborted_by if row.status is Status.ABORTED else None
     plan = row.plan()
     end = RunEnd(
@@ -100,9 +100,9 @@ def _ending(run: Run, changes: dict[str, Any]) -> Ending:
         cost_usd=cost,
         stage_times=dict(row.stage_times),
     )
-    events, pages = run.take()
+    events, pages, calls = run.take()
     event = run.event(row.status.value, row.error_message or row.status.value, by)
-    return Ending(row, end, (*events, event), tuple(pages))
+    return Ending(row, end, (*events, event), tuple(pages), tuple(calls))
 
 
 class Endings:
@@ -199,7 +199,7 @@ class Endings:
             raise StoreUnavailable("The database is not open.")
         try:
             async with asyncio.timeout(_ATTEMPT):
-                return await store.end_run(ending.row, ending.end, ending.events, ending.pages)
+                return await store.end_run(ending.row, ending.end, ending.events, ending.pages, ending.calls)
         except TimeoutError:
             raise StoreUnavailable(f"The database did not answer within {_ATTEMPT:g} s.") from None
 

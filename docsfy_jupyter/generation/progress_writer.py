@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TypeVar
 
 from docsfy_jupyter.errors import StoreUnavailable
 from docsfy_jupyter.generation.open_store import OpenStore
 from docsfy_jupyter.models import Variant
-from docsfy_jupyter.store.records import Event, PageRecord, ProgressUpdate
+from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate
+
+R = TypeVar("R", Event, PageRecord, CallRecord)
 
 _PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
@@ -32,6 +35,7 @@ class ProgressWriter:
         self._rows: dict[str, ProgressUpdate] = {}
         self._events: list[Event] = []
         self._pages: list[PageRecord] = []
+        self._calls: list[CallRecord] = []
         self._wake = asyncio.Event()
         self._pause = _PAUSE
 
@@ -51,14 +55,18 @@ class ProgressWriter:
         self._pages.append(record)
         self._wake.set()
 
-    def take(self, generation_id: str) -> tuple[list[Event], list[PageRecord]]:
+    def call(self, record: CallRecord) -> None:
+        """Have a call of a provider appended."""
+        self._calls.append(record)
+        self._wake.set()
+
+    def take(self, generation_id: str) -> tuple[list[Event], list[PageRecord], list[CallRecord]]:
         """Hand over what a run that ends has not got written, and forget it: the end is written with it."""
         self._rows.pop(generation_id, None)
-        events = [event for event in self._events if event.generation_id == generation_id]
-        pages = [page for page in self._pages if page.generation_id == generation_id]
-        self._events = [event for event in self._events if event.generation_id != generation_id]
-        self._pages = [page for page in self._pages if page.generation_id != generation_id]
-        return events, pages
+        events, self._events = _parted(self._events, generation_id)
+        pages, self._pages = _parted(self._pages, generation_id)
+        calls, self._calls = _parted(self._calls, generation_id)
+        return events, pages, calls
 
     async def run(self) -> None:
         """Write, for ever; longer and longer pauses while the database refuses."""
@@ -87,16 +95,17 @@ class ProgressWriter:
         store = self._opened.store
         if store is None:
             return
-        rows, events, pages = self._rows, self._events, self._pages
-        self._rows, self._events, self._pages = {}, [], []
+        rows, events, pages, calls = self._rows, self._events, self._pages, self._calls
+        self._rows, self._events, self._pages, self._calls = {}, [], [], []
         try:
-            await store.save_progress(list(rows.values()), events, pages)
+            await store.save_progress(list(rows.values()), events, pages, calls)
         except StoreUnavailable:
             newer, self._rows = self._rows, rows
             for update in newer.values():
                 self.row(update.row, planned=update.planned)
             self._events = [*events, *self._events][-_MOST_KEPT:]
             self._pages = [*pages, *self._pages][-_MOST_KEPT:]
+            self._calls = [*calls, *self._calls][-_MOST_KEPT:]
             raise
 
     def _refused(self, error: StoreUnavailable) -> None:
@@ -108,3 +117,9 @@ class ProgressWriter:
         if self._pause != _PAUSE:
             self._log.warning("docsfy_jupyter: progress can be written again")
         self._pause = _PAUSE
+
+
+def _parted(records: list[R], generation_id: str) -> tuple[list[R], list[R]]:
+    """Return the records of a run, and the others."""
+    own = [record for record in records if record.generation_id == generation_id]
+    return own, [record for record in records if record.generation_id != generation_id]

@@ -10,7 +10,7 @@ from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, safe_text, utc_now
 from docsfy_jupyter.sources.rules import Source
-from docsfy_jupyter.store.records import Event, PageRecord
+from docsfy_jupyter.store.records import CallRecord, Event, PageRecord
 
 _KEPT = (
     "created_at",
@@ -69,6 +69,7 @@ class Run:
         self.aborted_by: str | None = None
         self.ended = asyncio.Event()
         self.fresh = 0
+        self.calls = 0  # of the provider
         self.reused = 0
         self._feed = feed
         self._writer = writer
@@ -108,7 +109,16 @@ class Run:
         """Add a page to those in work."""
         self.change(pages_active=(*self.row.pages_active, slug))
 
-    def page_ended(self, record: PageRecord, cost_usd: float | None = None) -> None:
+    def called(self, record: CallRecord) -> None:
+        """Note a call of the provider, and what it cost."""
+        self.calls += 1
+        self._writer.call(record)
+        if record.cost_usd is not None:
+            cost, before = (self.row.run_cost_usd or 0.0) + record.cost_usd, self.before
+            total = ((before.total_cost_usd if before else None) or 0.0) + cost
+            self.change(run_cost_usd=cost, total_cost_usd=total)
+
+    def page_ended(self, record: PageRecord) -> None:
         """Count a page that is done, or note that it failed."""
         slug, row = record.slug, self.row
         active = tuple(s for s in row.pages_active if s != slug)
@@ -119,7 +129,6 @@ class Run:
                 pages_done=(*row.pages_done, slug),
                 page_times={**row.page_times, slug: iso(utc_now()) or ""},
                 page_count=row.page_count + 1,
-                run_cost_usd=_sum(row.run_cost_usd, cost_usd, first=self.fresh == 1),
             )
             self.log("page_done", record.title, slug=slug)
         elif record.outcome == "failed":
@@ -137,13 +146,6 @@ class Run:
         """Build an event of this run."""
         return Event(self.generation_id, utc_now(), kind, safe_text(text), user, details)
 
-    def take(self) -> tuple[list[Event], list[PageRecord]]:
+    def take(self) -> tuple[list[Event], list[PageRecord], list[CallRecord]]:
         """Hand over what is not written yet; the run's end is written with it."""
         return self._writer.take(self.generation_id)
-
-
-def _sum(total: float | None, cost: float | None, *, first: bool) -> float | None:
-    """Add a cost to a total: an unknown part makes the whole unknown."""
-    if cost is None or (total is None and not first):
-        return None
-    return (total or 0.0) + cost

@@ -78,6 +78,18 @@ class Usage:
     tokens_out: int | None = None
     tokens_cached: int | None = None
 
+    def plus(self, other: Usage) -> Usage:
+        """Return what two calls cost together; what one of them does not know is left out of the sum."""
+        numbers = {name: _total(getattr(self, name), getattr(other, name)) for name in _SUMMED}
+        return Usage(basis=other.basis if other.cost_usd is not None else self.basis, **numbers)
+
+
+_SUMMED = ("cost_usd", "tokens_in", "tokens_out", "tokens_cached")
+
+
+def _total(a: Any, b: Any) -> Any:
+    return b if a is None else a if b is None else a + b
+
 
 FREE = Usage(cost_usd=0.0, basis="free")
 
@@ -163,12 +175,17 @@ class Provider(ABC):
         Used when a request names no model.
     version : str
         Raised when the same inputs give other pages: part of the page cache's address.
+    concurrent_pages : int or None
+        Pages of a run at once, where it is not the server's number.
+    free : bool
+        Whether every call is known to cost nothing, also one that failed.
     """
 
     name: str
     default_model: str
     version: str = "1"
     concurrent_pages: int | None = None
+    free: bool = False
 
     def check(self, model: str) -> None:
         """Say whether a run could start now, without starting or asking anything.

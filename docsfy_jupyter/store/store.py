@@ -121,9 +121,13 @@ class Store:
         await self._database.write(work)
 
     async def save_progress(
-        self, updates: Sequence[ProgressUpdate], events: Sequence[Event] = (), pages: Sequence[PageRecord] = ()
+        self,
+        updates: Sequence[ProgressUpdate],
+        events: Sequence[Event] = (),
+        pages: Sequence[PageRecord] = (),
+        calls: Sequence[CallRecord] = (),
     ) -> None:
-        """Write the rows of runs that are still in progress, others are left alone; and append events and page records.
+        """Write the rows of runs that are still in progress, others are left alone; and append events, pages and calls.
 
         One transaction of few statements, from rows that the caller has in memory: a statement costs about 1 ms.
         """
@@ -133,12 +137,18 @@ class Store:
             _progress(connection, [update.row for update in updates if update.planned], (*_PROGRESS, "plan_json"))
             _insert(connection, "events", events)
             _insert(connection, "pages", pages)
+            _insert(connection, "ai_calls", calls)
 
-        if updates or events or pages:
+        if updates or events or pages or calls:
             await self._database.write(work)
 
     async def end_run(
-        self, row: Variant, end: RunEnd, events: Sequence[Event] = (), pages: Sequence[PageRecord] = ()
+        self,
+        row: Variant,
+        end: RunEnd,
+        events: Sequence[Event] = (),
+        pages: Sequence[PageRecord] = (),
+        calls: Sequence[CallRecord] = (),
     ) -> Variant | None:
         """Write the one terminal status of a run.
 
@@ -148,7 +158,7 @@ class Store:
             As it is to be.
         end : RunEnd
             The same for the history.
-        events, pages : sequence
+        events, pages, calls : sequence
             What the run had to tell and was not written yet.
 
         Returns
@@ -165,6 +175,7 @@ class Store:
             _end(connection, end)
             _insert(connection, "events", events)
             _insert(connection, "pages", pages)
+            _insert(connection, "ai_calls", calls)
             return row
 
         return await self._database.write(work)
@@ -186,11 +197,6 @@ class Store:
             return True
 
         return await self._database.write(work)
-
-    async def add_calls(self, calls: Sequence[CallRecord]) -> None:
-        """Append calls of providers."""
-        if calls:
-            await self._database.write(lambda connection: _insert(connection, "ai_calls", calls))
 
     async def list_pages(self, generation_id: str) -> list[dict[str, Any]]:
         """Return the page records of a run, oldest first, JSON-able."""

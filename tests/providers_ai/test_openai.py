@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from conftest import commit, git
 from fake_chat_api import Asked, FakeChat, fake_chat, plan_text, said
@@ -56,10 +57,14 @@ async def test_from_generate_to_site_with_key_cost_and_material(
     async with with_chat(chat, tmp_path, key_env="MY_KEY", prices={"org/m@1": (1.0, 10.0)}) as manager:
         row = await finished(manager, await start(manager, demo_repo, "org/m@1", "chat"))
         assert (row.status, row.page_count, row.site) == (Status.READY, 3, True)
-        assert row.run_cost_usd == pytest.approx(4 * (1000 * 1.0 + 200 * 10.0) / 1e6)
+        assert row.run_cost_usd == row.total_cost_usd == pytest.approx(4 * (1000 * 1.0 + 200 * 10.0) / 1e6)
+        again = await finished(manager, await start(manager, demo_repo, "org/m@1", "chat", force=True))
+        assert (again.run_cost_usd, again.total_cost_usd) == (pytest.approx(0.012), pytest.approx(0.024))
+        unchanged = await finished(manager, await start(manager, demo_repo, "org/m@1", "chat"))
+        assert (unchanged.run_cost_usd, unchanged.total_cost_usd) == (0.0, pytest.approx(0.024))
     assert {asked.body["model"] for asked in chat.asked} == {"org/m@1"}
     assert {asked.headers["Authorization"] for asked in chat.asked} == {f"Bearer {KEY}"}
-    assert [asked.path for asked in chat.asked] == ["/v1/chat/completions"] * 4
+    assert [asked.path for asked in chat.asked] == ["/v1/chat/completions"] * 8
     assert chat.asked[0].body["response_format"]["type"] == "json_schema"
     assert all("The README's own words." in asked.prompt for asked in chat.asked)
     assert "demo/adding.py: Adds.; def add_numbers(a, b)" in chat.asked[0].prompt
@@ -163,9 +168,13 @@ async def test_an_answer_that_is_cut_off_is_asked_for_again_and_then_an_error(ch
     chat.pages = 1
     async with with_chat(chat, tmp_path) as manager:
         row = await finished(manager, await start(manager, demo_repo, "m", "chat"))
+        exported = tmp_path / "calls.parquet"
+        await (await manager.ready()).export_parquet("ai_calls", exported)
     assert row.status is Status.ERROR
     assert "cut off" in (row.error_message or "")
     assert len(chat.page_calls) == 3
+    calls = duckdb.sql(f"SELECT purpose, slug, outcome, tokens_in, cost_usd, basis FROM '{exported}' ORDER BY occurred_at").fetchall()
+    assert calls == [("plan", None, "ok", 1000, 0.0, "free")] + [("page", "page-1", "failed", 1000, 0.0, "free")] * 3
 
 
 @pytest.mark.case("L09")

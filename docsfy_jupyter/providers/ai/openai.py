@@ -189,12 +189,15 @@ class OpenAISession(ProviderSession):
         root, tokens = self._context.checkout, self._server.max_input_tokens
         material = await asyncio.to_thread(pack_repository, root, self._files, tokens)
         prompt = prompts.plan_prompt(self._context, request, self._steering, material)
+        spent = Usage()
         for number in range(1, _PLAN_TRIES + 1):
             text, usage = await self._asked(prompt, structured=True)
+            spent = spent.plus(usage)
             try:
-                return PlanAnswer(plan_of(text), usage)
+                return PlanAnswer(plan_of(text), spent)
             except PlanInvalid as error:
                 self._context.log("plan_unreadable", f"{error.message} It begins: {error.details.get('begins', '')}")
+                error.details["usage"] = spent
                 if number == _PLAN_TRIES:
                     raise
         raise AssertionError("unreachable")
@@ -204,7 +207,11 @@ class OpenAISession(ProviderSession):
         root, tokens = self._context.checkout, self._server.max_input_tokens
         material = await asyncio.to_thread(pack_files, root, self._files, page.sources, tokens)
         text, usage = await self._asked(prompts.page_prompt(self._context, plan, page, self._steering, material))
-        return PageAnswer(page_of(text), usage=usage)
+        try:
+            return PageAnswer(page_of(text), usage=usage)
+        except ProviderFailed as error:
+            error.details["usage"] = usage  # an answer that is no page was paid for all the same
+            raise
 
     def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
         """Hash the prompt without the files, whose contents the page's address has already."""
@@ -249,12 +256,13 @@ def _read(answer: httpx.Response, server: OpenAIServer, model: str) -> tuple[str
         text = choice["message"]["content"] or ""
     except (ValueError, LookupError, TypeError):
         raise ProviderFailed(f"the answer is not of the chat protocol: {answer.text[:200]}", transient=True) from None
+    counted = data.get("usage")
+    usage = _usage(counted if isinstance(counted, dict) else {}, server, model)
     if choice.get("finish_reason") == "length":
-        raise ProviderFailed("the answer was cut off at the model's limit", transient=True)
+        raise ProviderFailed("the answer was cut off at the model's limit", transient=True, usage=usage)
     if not isinstance(text, str):
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
-    usage = data.get("usage")
-    return text, _usage(usage if isinstance(usage, dict) else {}, server, model)
+    return text, usage
 
 
 def _usage(usage: Mapping[str, Any], server: OpenAIServer, model: str) -> Usage:
