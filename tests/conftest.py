@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from appearance import axe  # noqa: F401 (fixture)
 from browsing import seen, site_browser  # noqa: F401 (fixtures)
 from panels import notebook, open_status, panel_client, panel_messages, panel_relay, show  # noqa: F401 (fixtures)
 from surroundings import gate, mark, silent_host, small_disk  # noqa: F401 (fixtures)

@@ -360,8 +360,9 @@ class Watch {
 
 /** Draws what a Watch knows into `root`, and offers what can be done. */
 class Panel {
-  constructor(root, options) {
+  constructor(root, { heading = "h2", ...options }) {
     this.id = `docsfy-${serial++}`;
+    this.heading = heading;
     this.root = root;
     this.pending = null; // the action whose request is under way
     this.formOpen = null; // null: as the status says; true, false: as the person said
@@ -381,7 +382,7 @@ class Panel {
 
   build() {
     const id = this.id;
-    this.title = make("h2", { id: `${id}-title`, class: "docsfy-title" });
+    this.title = make(this.heading, { id: `${id}-title`, class: "docsfy-title" });
     this.ref = make("span", { class: "docsfy-ref" });
     this.chip = make("span", { class: "docsfy-chip" });
     this.where = make("p", { class: "docsfy-where" });
@@ -718,7 +719,7 @@ function render({ model, el }) {
 
 /** A page of its own: polls from the browser. */
 export function mount(root, { base, key, interval = 3000 }) {
-  return new Panel(root, { key, interval, kernel: null, browser: new Browser(new URL(base, location.href).href, null), serverId: "" });
+  return new Panel(root, { heading: "h1", key, interval, kernel: null, browser: new Browser(new URL(base, location.href).href, null), serverId: "" });
 }
 
 export { Browser, Kernel, LoginExpired, Panel, clock, duration, make, setAttribute, setText, sourceOf };

@@ -1,0 +1,131 @@
+"""Every state of the panel in light and dark, wide and narrow: pictures for people, and checks of what a person would see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from appearance import SCREENSHOTS, faults, violations
+from panel_states import CASES, HTML, LONG, answer, at, plan, variant
+from panels import StatusPage
+from playwright.sync_api import expect
+
+from docsfy_jupyter.models import FailedPage, Stage, Status
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., StatusPage]
+
+TITLES = [LONG if number % 3 == 1 else f"Page {number}" for number in range(1, 201)]
+MANY = plan(*TITLES)
+DONE = tuple(f"p{number}" for number in range(1, 121))
+COMMIT = {"last_commit_sha": "0123456789abcdef0123456789abcdef01234567", "last_generated": at(10), "site": True}
+AMBIGUOUS = "Several variants fit; name the branch: demo/feature/a/local/static, demo/feature/b/local/static."
+
+ROWS = {
+    "starting": variant(),
+    "queued": variant(stage=Stage.QUEUED, queue_position=3),
+    "cloning": CASES["cloning"].row,
+    "planning": CASES["planning"].row,
+    "incremental-planning": variant(stage=Stage.INCREMENTAL_PLANNING, plan_json=MANY, **COMMIT),
+    "generating-200": variant(
+        stage=Stage.GENERATING_PAGES, plan_json=MANY, page_count=120, pages_done=DONE, pages_active=("p121", "p122", "p124"),
+        page_times={slug: at(41, number % 60) for number, slug in enumerate(DONE)}, eta_at=at(55), run_cost_usd=1.25, **COMMIT,
+    ),
+    "rendering": CASES["rendering"].row,
+    "ready": variant(Status.READY, plan_json=MANY, page_count=200, findings=2, run_cost_usd=3.5, name="demo", **COMMIT),
+    "up-to-date": CASES["up to date"].row,
+    "error-html": variant(
+        Status.ERROR, plan_json=MANY, page_count=198, failed_stage=Stage.GENERATING_PAGES, error_message=f"2 of 200 pages failed: {HTML}",
+        failed_pages=(FailedPage("p4", HTML), FailedPage("p7", "timeout")), **COMMIT,
+    ),
+    "aborted": variant(
+        Status.ABORTED, plan_json=plan("A", "B", LONG), page_count=1, pages_done=("p1",), failed_stage=Stage.GENERATING_PAGES,
+        error_message="Generation aborted by user",
+    ),
+    "long-names": variant(
+        Status.READY, plan_json=plan("A"), page_count=1, name="a-project-with-a-name-" * 4, branch="feature/" + "x" * 80,
+        ai_provider="claude", ai_model="vendor/" + "model-" * 12 + "[1m]", repo_url="https://git.example/" + "group/" * 20 + "demo", **COMMIT,
+    ),
+}  # fmt: skip
+ANSWERS: dict[str, tuple[int, dict[str, Any]]] = {
+    **{name: (200, answer(row)) for name, row in ROWS.items()},
+    "not-generated": (
+        404,
+        {"code": "not_found", "detail": "", "candidates": ["demo/main/local/statics", "demo/dev/local/static"]},
+    ),
+    "several-branches": (409, {"code": "ambiguous", "detail": AMBIGUOUS}),
+    "login-expired": (401, {"code": "forbidden", "detail": "Forbidden"}),
+}
+# what follows the first answer: the first, the next, how often it is asked
+LATER: dict[str, tuple[str, tuple[int, dict[str, Any]], int]] = {
+    "disconnected": ("generating-200", (0, {}), 3),
+    "login-expired-in-a-run": ("planning", (403, {}), 1),
+    "deleted": ("rendering", (404, {"code": "not_found", "detail": "", "candidates": []}), 1),
+}
+
+
+def shown_in(shown: StatusPage, state: str) -> None:
+    """Bring a page into a state."""
+    if state in ANSWERS:
+        status, body = ANSWERS[state]
+        shown.show(body, status)
+        return
+    first, (status, body), times = LATER[state]
+    shown.show(ANSWERS[first][1])
+    shown.then(status, body)
+    shown.poll(times)
+
+
+@pytest.mark.parametrize("width", [900, 320])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_state_is_whole_and_can_be_read(open_status: Open, scheme: str, width: int) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    shown = open_status(dark=scheme == "dark", width=width)
+    wrong: dict[str, list[str]] = {}
+    for state in (*ANSWERS, *LATER):
+        shown_in(shown, state)
+        name = f"panel-{state}-{scheme}-{'wide' if width > 400 else 'narrow'}.png"
+        shown.page.screenshot(path=SCREENSHOTS / name, full_page=True, animations="disabled")
+        if found := faults(shown.page):
+            wrong[state] = found
+    assert wrong == {}
+    assert shown.complaints == []
+
+
+def test_the_checks_see_what_they_are_for(open_status: Open) -> None:
+    shown = open_status()
+    shown_in(shown, "ready")
+    style = "--docsfy-quiet: #bbb; --docsfy-edge: #eee; width: 400px"
+    shown.page.locator(".docsfy-panel").evaluate("(panel, style) => panel.setAttribute('style', style)", style)
+    title = "title => title.setAttribute('style', 'width: 20px; overflow: hidden; white-space: nowrap')"
+    shown.page.locator(".docsfy-title").evaluate(title)
+    shown.page.locator(".docsfy-chip").evaluate("chip => chip.setAttribute('style', 'margin-right: -2000px')")
+    found = " | ".join(faults(shown.page))
+    assert "has a contrast of 1." in found
+    assert "the edge of button" in found
+    assert "is cut: " in found
+    assert "leaves the frame" in found
+    assert "in a window of 900" in found
+
+
+AXE_STATES = ("generating-200", "ready", "error-html", "not-generated", "login-expired", "deleted", "disconnected")
+
+
+@pytest.mark.parametrize(("scheme", "states"), [("light", AXE_STATES), ("dark", AXE_STATES[:3])])
+def test_axe_finds_no_violation(open_status: Open, axe: str, scheme: str, states: tuple[str, ...]) -> None:
+    shown = open_status(dark=scheme == "dark")
+    wrong: dict[str, list[Any]] = {}
+    for state in states:
+        shown_in(shown, state)
+        if found := violations(shown.page, axe, "html"):
+            wrong[state] = found
+    assert wrong == {}
+
+
+def test_a_message_of_html_is_text(open_status: Open) -> None:
+    shown = open_status()
+    shown_in(shown, "error-html")
+    expect(shown.page.locator(".docsfy-message")).to_contain_text('<img src=x onerror="window.hacked = 1"><script>')
+    assert shown.page.evaluate("window.hacked") is None
+    assert shown.page.locator(".docsfy-panel :is(img, script, b)").count() == 0
