@@ -127,6 +127,14 @@ def test_the_demo_opens_from_disk_finds_a_function_and_asks_nobody(demo: Demo, s
     assert seen.complaints == []
 
 
+@pytest.mark.browser
+def test_the_pictures_of_the_readme_can_be_taken_anew(demo: Demo, site_browser: Browser, tmp_path: Path) -> None:
+    for picture in take(site_browser, demo.site, tmp_path):
+        kept = ROOT / "docs" / "pictures" / picture.name
+        assert f"docs/pictures/{picture.name}" in (ROOT / "README.md").read_text("utf-8")
+        assert max(picture.stat().st_size, kept.stat().st_size) < 150_000
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
 def test_the_demo_is_the_same_without_any_network(demo: Demo, tmp_path: Path) -> None:
     alone = run_demo(tmp_path, *own_network())
