@@ -164,11 +164,29 @@ class ProviderSession(ABC):
         """Return a hash over everything but the sources that makes the page's text what it is: prompt, settings."""
 
 
+@dataclass(frozen=True)
+class ProviderOptions:
+    """What the administrator says for every provider.
+
+    Parameters
+    ----------
+    env_passthrough : tuple of str
+        Trait ``DocsfyApp.env_passthrough``: names of variables that child processes get besides the usual ones.
+    max_concurrent_calls : int
+        Trait ``DocsfyApp.max_concurrent_ai_calls``.
+    """
+
+    env_passthrough: tuple[str, ...] = ()
+    max_concurrent_calls: int = 8
+
+
 class Provider(ABC):
     """A writer of documentation.
 
     Attributes
     ----------
+    options : ProviderOptions
+        Set by the registry, before anything else is asked.
     name : str
         How requests and rows name it.
     default_model : str
@@ -181,6 +199,7 @@ class Provider(ABC):
         Whether every call is known to cost nothing, also one that failed.
     """
 
+    options: ProviderOptions = ProviderOptions()
     name: str
     default_model: str
     version: str = "1"

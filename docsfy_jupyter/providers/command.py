@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from pydantic import ValidationError
 
-from docsfy_jupyter.errors import ChildError, PlanInvalid, ProviderFailed, ProviderUnavailable
+from docsfy_jupyter.errors import ChildError, PlanInvalid, ProviderFailed
 from docsfy_jupyter.generation.process import ChildResult, child_environment
 from docsfy_jupyter.models import Plan, PlanPage, clean_text
 from docsfy_jupyter.providers.base import PageAnswer, PlanAnswer, PlanRequest, Provider, ProviderSession, RunContext
+from docsfy_jupyter.providers.programs import find_program
 
 _PLAN_PROMPT = """Plan the documentation of the repository in the working directory.
 Project: {name}
@@ -38,9 +38,10 @@ Link to other pages as slug.md. The pages: {slugs}
 class CommandSession(ProviderSession):
     """One run's calls of the program, each a child process of its own."""
 
-    def __init__(self, argv: Sequence[str], context: RunContext) -> None:
+    def __init__(self, argv: Sequence[str], context: RunContext, env_passthrough: Sequence[str] = ()) -> None:
         self._argv = argv
         self._context = context
+        self._passthrough = env_passthrough
 
     async def plan(self, request: PlanRequest) -> PlanAnswer:
         """Run the program with purpose ``plan`` and read its JSON."""
@@ -81,7 +82,7 @@ class CommandSession(ProviderSession):
                 self._argv,
                 stdin=prompt.encode("utf-8", "replace"),
                 cwd=self._context.checkout,
-                env=child_environment(extra),
+                env=child_environment(extra, self._passthrough),
                 timeout=self._context.call_timeout,
             )
         except ChildError as error:
@@ -111,14 +112,9 @@ class CommandProvider(Provider):
 
     def check(self, model: str) -> None:
         """Look the program up; start nothing."""
-        if not self._argv or shutil.which(self._argv[0]) is None:
-            program = self._argv[0] if self._argv else ""
-            path = child_environment().get("PATH", "")
-            raise ProviderUnavailable(
-                f"The program {program!r} of provider {self.name!r} was not found on the server's PATH: {path}"
-            )
+        find_program(self._argv[:1], child_environment()["PATH"])
 
     @asynccontextmanager
     async def open(self, context: RunContext) -> AsyncIterator[ProviderSession]:
         """Open a session; nothing is held between calls."""
-        yield CommandSession(self._argv, context)
+        yield CommandSession(self._argv, context, self.options.env_passthrough)

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from docsfy_jupyter.errors import DocsfyError, ProviderUnavailable
-from docsfy_jupyter.providers.base import Provider
+from docsfy_jupyter.providers.base import Provider, ProviderOptions
 from docsfy_jupyter.providers.command import CommandProvider
 
 ENTRY_POINT_GROUP = "docsfy_jupyter.providers"
@@ -23,11 +23,17 @@ class ProviderRegistry:
         Trait ``DocsfyApp.command_providers``: provider name → argv.
     makers : mapping of str to callable
         Providers that other traits describe: name → what makes it, called on first use.
+    options : ProviderOptions, optional
+        Given to each.
     """
 
     def __init__(
-        self, commands: Mapping[str, Sequence[str]], makers: Mapping[str, Callable[[], Provider]] | None = None
+        self,
+        commands: Mapping[str, Sequence[str]],
+        makers: Mapping[str, Callable[[], Provider]] | None = None,
+        options: ProviderOptions | None = None,
     ) -> None:
+        self._options = options or ProviderOptions()
         self._makers = dict(makers or {})
         self._commands = {name: tuple(argv) for name, argv in commands.items()}
         self._points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
@@ -50,9 +56,9 @@ class ProviderRegistry:
         return self._loaded[name]
 
     def _load(self, name: str) -> Provider:
-        if name in self._commands:
-            return CommandProvider(name, self._commands[name])
         maker = self._makers.get(name) or (partial(self._plugged_in, name) if name in self._points else None)
+        if name in self._commands:
+            maker = partial(CommandProvider, name, self._commands[name])
         if maker is None:
             raise ProviderUnavailable(f"There is no provider {name!r} on this server; it has: {', '.join(self.names())}.")
         try:
@@ -61,6 +67,7 @@ class ProviderRegistry:
             raise ProviderUnavailable(f"The provider {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(provider, Provider):
             raise ProviderUnavailable(f"The plug-in of provider {name!r} is not a docsfy_jupyter Provider.")
+        provider.options = self._options
         return provider
 
     def _plugged_in(self, name: str) -> Provider:

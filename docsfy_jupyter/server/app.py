@@ -22,7 +22,7 @@ from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import utc_now
-from docsfy_jupyter.providers.base import Provider
+from docsfy_jupyter.providers.base import Provider, ProviderOptions
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING
 from docsfy_jupyter.server.openapi import ROUTES_SETTING
@@ -91,6 +91,15 @@ class DocsfyApp(ExtensionApp):
     )
     max_concurrent_ai_calls = Int(8, min=1, config=True, help="Calls at once to one AI server, of all runs together.")
 
+    env_passthrough = List(
+        Unicode(),
+        config=True,
+        help=(
+            "Names of environment variables that providers' programs get besides PATH, HOME, locale, proxies and their own keys: "
+            "['CLAUDE_CODE_USE_BEDROCK', 'AWS_PROFILE', 'AWS_REGION'], say. Jupyter's own names are never passed on."
+        ),
+    )
+
     _activity: PeriodicCallback | None = None
 
     @default("data_dir")
@@ -134,7 +143,8 @@ class DocsfyApp(ExtensionApp):
                 "docsfy_hub": bool(hub_user),
             }
         )
-        providers = ProviderRegistry(dict(self.command_providers), self._makers())
+        wanted = ProviderOptions(tuple(self.env_passthrough), self.max_concurrent_ai_calls)
+        providers = ProviderRegistry(dict(self.command_providers), self._makers(), wanted)
         self.settings[MANAGER_SETTING] = Manager(options, providers, self.log)
 
     def initialize_handlers(self) -> None:

@@ -178,7 +178,8 @@ _PREAMBLE = re.compile(
 _HARD = re.compile(
     r"invalid api key|not logged in|please (?:run )?/?log ?in|authentication[_ ]error|unauthori[sz]ed|invalid x-api-key"
     r"|oauth token|credit balance|hit your (?:usage )?limit|usage limit reached|quota exceeded|billing|payment required"
-    r"|permission_error",
+    r"|permission_error|authentication required|api key (?:not valid|expired)|please run .{1,30}\blogin\b"
+    r"|exhausted your .{0,20}quota",
     re.IGNORECASE,
 )
 _PASSING = re.compile(

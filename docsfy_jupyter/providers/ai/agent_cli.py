@@ -1,0 +1,223 @@
+"""Agents with a command line as providers: one child process a call, in the clone, where the agent reads files by itself.
+
+The prompt goes in on stdin and one JSON envelope comes out. What differs between vendors is data: `AgentCliProvider`'s
+attributes, and `read`, which knows the envelope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docsfy_jupyter.errors import BadRequest, ChildError, ChildNotStarted, ProviderFailed
+from docsfy_jupyter.generation.process import ChildResult, child_environment
+from docsfy_jupyter.models import safe_text
+from docsfy_jupyter.providers.ai.answers import failure_of
+from docsfy_jupyter.providers.ai.gate import Gate
+from docsfy_jupyter.providers.ai.session import AskingSession
+from docsfy_jupyter.providers.ai.steering import Steering, read_steering
+from docsfy_jupyter.providers.base import Provider, ProviderSession, RunContext, Usage
+from docsfy_jupyter.providers.programs import find_program
+
+MODEL = "{model}"  # stands in `arguments` where the model's id goes
+_UNKNOWN_OPTION = re.compile(r"unknown (?:option|argument)", re.IGNORECASE)
+_LAST_LINES = 20  # looked at from the end for an envelope among warnings
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an envelope says: an answer or a failure, and what it cost in either case."""
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    failure: ProviderFailed | None = None
+
+
+class AgentCliProvider(Provider):
+    """A vendor's program.
+
+    Attributes
+    ----------
+    programs : tuple of str
+        Its names, the preferred one first.
+    arguments : tuple of str
+        What follows the program; `MODEL` is replaced by the model's id, which stays one argument.
+    variables : tuple of str
+        Names that the program needs of the server's environment, beyond what every child gets.
+    fixed : mapping of str to str
+        Variables that are set for it; one that the administrator passes through wins.
+    set_aside : tuple of str
+        Files and folders at the clone's root that would steer the program and are removed before it starts: a repository
+        must not run commands here, nor send the key elsewhere.
+    install : str
+        How to get it.
+    suggested : tuple of str
+        Models.
+    """
+
+    programs: ClassVar[tuple[str, ...]]
+    arguments: ClassVar[tuple[str, ...]]
+    variables: ClassVar[tuple[str, ...]] = ()
+    fixed: ClassVar[Mapping[str, str]] = {}
+    set_aside: ClassVar[tuple[str, ...]] = ()
+    install: ClassVar[str]
+    suggested: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        self._gate: Gate | None = None
+
+    @abstractmethod
+    def read(self, envelope: Mapping[str, Any], env: Mapping[str, str]) -> Reply:
+        """Return what an envelope says; `env` tells how the program was logged in."""
+
+    def check(self, model: str) -> None:
+        """Look the program up; start nothing."""
+        if model.startswith("-"):
+            raise BadRequest(f"The model {model!r} begins with '-': {self.name} would take it for an option.")
+        self.program()
+
+    def program(self) -> str:
+        """Return the program's file.
+
+        Raises
+        ------
+        ProviderUnavailable
+        """
+        return find_program(self.programs, child_environment()["PATH"], self.install)
+
+    def models(self) -> list[dict[str, str]]:
+        """Return the suggested models."""
+        return [{"id": model, "name": model} for model in self.suggested]
+
+    def argv(self, program: str, model: str) -> list[str]:
+        """Return the whole command."""
+        return [program, *(model if argument == MODEL else argument for argument in self.arguments)]
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment of the program."""
+        env = child_environment(passthrough=(*self.variables, *self.options.env_passthrough))
+        return {**self.fixed, **env}
+
+    @asynccontextmanager
+    async def open(self, context: RunContext) -> AsyncIterator[ProviderSession]:
+        """Open a session; nothing is held between calls."""
+        if self._gate is None:
+            self._gate = Gate(self.options.max_concurrent_calls)
+        steering = await asyncio.to_thread(read_steering, context.checkout, context.files)
+        removed = await asyncio.to_thread(_remove, context.checkout, self.set_aside)
+        if removed:
+            context.log("set_aside", f"Kept from {self.name}, since it would obey them: {', '.join(removed)}", paths=removed)
+        yield AgentCliSession(self, self._gate, context, steering)
+
+
+class AgentCliSession(AskingSession):
+    """One run's calls of the program, each a child process of its own."""
+
+    def __init__(self, provider: AgentCliProvider, gate: Gate, context: RunContext, steering: Steering) -> None:
+        super().__init__(context, steering)
+        self._provider, self._gate = provider, gate
+
+    async def _asked(self, prompt: str) -> tuple[str, Usage]:
+        env = self._provider.environment()
+        async with self._gate.passed():
+            result = await self._run(prompt, env)
+        envelope = envelope_of(result.stdout)
+        if envelope is None:
+            raise _without_envelope(self._provider.name, result)
+        reply = self._provider.read(envelope, env)
+        failure = reply.failure
+        if failure is None and result.returncode != 0:
+            failure = failure_of(reply.text[-300:] or f"exit code {result.returncode}: {_last_words(result)}")
+        if failure is not None:
+            failure.details["usage"] = reply.usage
+            raise failure
+        return reply.text, reply.usage
+
+    async def _run(self, prompt: str, env: Mapping[str, str]) -> ChildResult:
+        context = self._context
+        try:
+            return await context.processes.run(
+                self._provider.argv(self._provider.program(), context.model),
+                stdin=prompt.encode("utf-8", "replace"),
+                cwd=context.checkout,
+                env=env,
+                timeout=context.call_timeout,
+            )
+        except ChildError as error:
+            # not transient: what did not fit into the time limit once is paid again for nothing
+            raise ProviderFailed(error.message, fatal=isinstance(error, ChildNotStarted)) from error
+
+
+def envelope_of(stdout: bytes) -> dict[str, Any] | None:
+    """Return the JSON object that a program printed, on its own, as the last of a list, or among lines of warnings.
+
+    Parameters
+    ----------
+    stdout : bytes
+        All of its output.
+    """
+    text = stdout.decode("utf-8", "replace").strip()
+    lines = text.split("\n")
+    first = next((number for number, line in enumerate(lines) if line[:1] in "{["), len(lines))
+    candidates = [text, "\n".join(lines[first:]), *(line for line in reversed(lines[-_LAST_LINES:]) if line[:1] == "{")]
+    for candidate in candidates:
+        try:
+            value = json.loads(candidate)
+        except (ValueError, RecursionError):
+            continue
+        # claude prints a list of messages where its user has set "verbose"
+        value = value[-1] if isinstance(value, list) and value else value
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def count(value: object) -> int | None:
+    """Return a number of tokens, None for anything that is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def total(*values: object) -> int | None:
+    """Return the sum of the numbers of tokens among some values, None where there is none."""
+    known = [number for value in values if (number := count(value)) is not None]
+    return sum(known) if known else None
+
+
+def _last_words(result: ChildResult) -> str:
+    return " ".join(safe_text(result.stderr).split())[-300:]
+
+
+def _without_envelope(name: str, result: ChildResult) -> ProviderFailed:
+    """Return what it means that no envelope came: the program's own sentence, and another try unless that is hopeless."""
+    said = _last_words(result) or " ".join(result.stdout[:300].decode("utf-8", "replace").split())
+    if result.returncode == 0:
+        text = f"{name} printed no answer{': ' + said if said else ''}"
+    else:
+        text = f"exit code {result.returncode}{': ' + said if said else ''}"
+    if _UNKNOWN_OPTION.search(said):
+        return ProviderFailed(f"{text} (is this {name} too old? A newer version knows the option.)", fatal=True)
+    failure = failure_of(text)
+    return failure if failure.fatal else ProviderFailed(failure.message, transient=True)
+
+
+def _remove(checkout: Path, names: tuple[str, ...]) -> list[str]:
+    """Remove files or folders from the run's own clone; return the names of those that were there."""
+    removed = []
+    for name in names:
+        path = checkout / name
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            shutil.rmtree(path)
+        else:
+            continue
+        removed.append(name)
+    return removed
