@@ -242,7 +242,7 @@ def _section(slug: str, title: str, heading: Heading | None, parts: list[str]) -
         "s": slug,
         "p": title,
         "a": "" if heading is None or top else heading.anchor,
-        "h": title if heading is None or top else heading.text,
+        "h": title if heading is None else heading.text,
         "b": " ".join(" ".join(parts).split())[:_LONGEST_SECTION],
     }
 

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import griffe
 import jinja2
 import pytest
+from local_writing import Written, tracked, write_repository
 
 from docsfy_jupyter.errors import ProviderUnavailable
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.models import TrackedFile
 from docsfy_jupyter.providers.base import PlanRequest, RunContext
-from docsfy_jupyter.providers.local.analysis import Analysis, analyse, public_members
+from docsfy_jupyter.providers.local.analysis import analyse, public_members
 from docsfy_jupyter.providers.local.planning import plan, write_page
 from docsfy_jupyter.providers.local.provider import LocalProvider
 
@@ -40,43 +39,19 @@ FILES = {
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Path:
+def repo(tmp_path: Path) -> Written:
     root = tmp_path / "toy"
-    for name, text in FILES.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    (root / "src/toy/latin.py").write_bytes(b'# -*- coding: latin-1 -*-\nNAME = "caf\xe9"\n')
-    (root / "src/toy/bom.py").write_bytes(b'\xef\xbb\xbf"""With a mark."""\nX = 1\n')
+    (root / "src/toy").mkdir(parents=True)
     (root / "src/toy/link.py").symlink_to("/etc/hostname")
-    subprocess.run(["git", "init", "-q"], cwd=root, check=True)
-    subprocess.run(["git", "add", "-f", "."], cwd=root, check=True)
-    return root
+    odd = {
+        "src/toy/latin.py": b'# -*- coding: latin-1 -*-\nNAME = "caf\xe9"\n',
+        "src/toy/bom.py": b'\xef\xbb\xbf"""With a mark."""\nX = 1\n',
+    }
+    return write_repository(root, {**FILES, **odd})
 
 
-def tracked(root: Path) -> tuple[TrackedFile, ...]:
-    out = subprocess.run(["git", "ls-files", "-s", "-z"], cwd=root, check=True, capture_output=True, text=True).stdout
-    return tuple(_files(out))
-
-
-def _files(out: str) -> Iterator[TrackedFile]:
-    for line in filter(None, out.split("\0")):
-        head, path = line.split("\t")
-        mode, blob, _ = head.split()
-        yield TrackedFile(path, blob, mode, 0)
-
-
-def analysed(root: Path) -> Analysis:
-    return analyse(root, tracked(root), "toy", "https://github.com/o/toy", "c" * 40)
-
-
-def pages_of(root: Path) -> dict[str, str]:
-    analysis = analysed(root)
-    planned = plan(analysis)
-    return {p.slug: write_page(analysis, planned, p.slug)[0] for p in planned.pages()}
-
-
-def test_docstrings_of_all_three_styles_become_tables(repo: Path) -> None:
-    pages = pages_of(repo)
+def test_docstrings_of_all_three_styles_become_tables(repo: Written) -> None:
+    pages = repo.pages()
     assert "| `n` | `int` | `3` | How far. |" in pages["api-toy-core"]
     assert "| `b` | `int` | `2` | The second. |" in pages["api-toy-google"]
     assert "Raised in its body: `KeyError`" in pages["api-toy-google"]
@@ -84,51 +59,51 @@ def test_docstrings_of_all_three_styles_become_tables(repo: Path) -> None:
     assert "`OSError` | On a bad day." in pages["api-toy-sphinx"]
 
 
-def test_a_readme_s_links_and_images_are_mended(repo: Path) -> None:
-    analysis = analysed(repo)
+def test_a_readme_s_links_and_images_are_mended(repo: Written) -> None:
+    analysis = repo.analysis()
     text, files = write_page(analysis, plan(analysis), "overview")
     assert files == ("docs/logo.png",)
     assert "![logo](repo-files/docs/logo.png) [away](https://x.test/a.png)" in text
     assert f"[code](https://github.com/o/toy/blob/{'c' * 40}/src/toy/core.py) gone" in text
 
 
-def test_secrets_are_left_out_and_sample_files_give_only_keys(repo: Path) -> None:
-    everything = "".join(pages_of(repo).values())
+def test_secrets_are_left_out_and_sample_files_give_only_keys(repo: Written) -> None:
+    everything = "".join(repo.pages().values())
     assert "TOY_KEY" in everything
     assert not any(word in everything for word in ("hunter2", "hunter3", "very-hidden"))
 
 
-def test_odd_files_do_not_fail_the_run(repo: Path) -> None:
-    pages = pages_of(repo)
+def test_odd_files_do_not_fail_the_run(repo: Written) -> None:
+    pages = repo.pages()
     assert "could not be read as Python" in pages["api-toy-broken"]
     assert "café" in pages["api-toy-latin"]
     assert "With a mark." in pages["api-toy-bom"]
     assert "api-toy-link" not in pages
 
 
-def test_bases_inherited_members_and_reexports_are_linked(repo: Path) -> None:
-    pages = pages_of(repo)
+def test_bases_inherited_members_and_reexports_are_linked(repo: Written) -> None:
+    pages = repo.pages()
     assert "[`Base`](api-toy-core.md#toy.core.Base)" in pages["api-toy-google"]
     assert "Inherited: [`go`](api-toy-core.md#toy.core.Base.go)" in pages["api-toy-google"]
     assert "[`toy.core.Base`](api-toy-core.md#toy.core.Base)" in pages["api-toy"]
 
 
-def test_command_line_and_configuration_are_described(repo: Path) -> None:
-    pages = pages_of(repo)
+def test_command_line_and_configuration_are_described(repo: Written) -> None:
+    pages = repo.pages()
     assert "| `main` | `--loud` | `1` | Shout. |" in pages["command-line"]
     assert "`TOY_HOME`" in pages["configuration"]
 
 
-def test_the_edit_of_one_body_changes_one_page_of_the_plan(repo: Path) -> None:
-    before = plan(analysed(repo))
-    (repo / "src/toy/core.py").write_text(FILES["src/toy/core.py"].replace("return n", "n += 1\n        return n"))
-    after = plan(analysed(repo))
+def test_the_edit_of_one_body_changes_one_page_of_the_plan(repo: Written) -> None:
+    before = repo.plan()
+    (repo.root / "src/toy/core.py").write_text(FILES["src/toy/core.py"].replace("return n", "n += 1\n        return n"))
+    after = repo.plan()
     assert [p.fingerprint for p in before.pages()] == [p.fingerprint for p in after.pages()]
     assert [p.slug for p in after.pages() if "src/toy/core.py" in p.sources] == ["api-toy-core"]
 
 
-def test_the_same_commit_gives_the_same_pages(repo: Path) -> None:
-    assert pages_of(repo) == pages_of(repo)
+def test_the_same_commit_gives_the_same_pages(repo: Written) -> None:
+    assert repo.pages() == repo.pages()
 
 
 def test_every_public_symbol_of_jinja2_has_its_anchor() -> None:
@@ -143,7 +118,7 @@ def test_every_public_symbol_of_jinja2_has_its_anchor() -> None:
         assert missing == []
 
 
-async def test_a_session_plans_and_writes_in_its_worker(repo: Path) -> None:
+async def test_a_session_plans_and_writes_in_its_worker(repo: Written) -> None:
     processes = Processes()
     await processes.start()
     try:
@@ -151,10 +126,10 @@ async def test_a_session_plans_and_writes_in_its_worker(repo: Path) -> None:
             "g",
             "toy",
             "static",
-            repo,
+            repo.root,
             "c" * 40,
             "https://github.com/o/toy",
-            tracked(repo),
+            tracked(repo.root),
             120.0,
             processes,
             lambda *a, **k: None,

@@ -18,7 +18,21 @@ from docsfy_jupyter.models import TrackedFile
 from docsfy_jupyter.providers.local.files import Checkout
 from docsfy_jupyter.providers.local.scan import Scan, scan, without_rewrapping
 
-_NOT_API = {"test", "tests", "testing", "docs", "doc", "examples", "example", "benchmarks", "benchmark", "samples"}
+_NOT_API = {
+    "test",
+    "tests",
+    "testing",
+    "docs",
+    "doc",
+    "examples",
+    "example",
+    "benchmarks",
+    "benchmark",
+    "samples",
+    "notebooks",
+    "demo",
+    "demos",
+}
 _NOT_MODULES = {"setup", "conftest", "noxfile", "tasks", "fabfile"}
 _LAYOUT_FOLDERS = {"src", "lib", "python"}
 
@@ -53,6 +67,7 @@ class Analysis:
     commit: str
     modules: dict[str, PyModule]
     symbols: dict[str, tuple[str, str]]
+    adopted: dict[str, list[tuple[str, griffe.Object]]] = field(default_factory=dict)
     drafts: list[object] | None = None
     _inherited: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
@@ -62,9 +77,19 @@ class Analysis:
         return sorted((m for m in self.modules.values() if m.api), key=lambda m: (m.name, m.path))
 
     @cached_property
+    def shipped(self) -> list[PyModule]:
+        """The modules that belong to the product, private ones too, by path."""
+        return [m for _, m in sorted(self.modules.items()) if m.api or _is_shipped(m.path)]
+
+    @cached_property
     def slugs(self) -> dict[str, str]:
         """The slugs of modules that get a page, by name."""
         return {m.name: m.slug for m in self.api}
+
+    @cached_property
+    def readable(self) -> dict[str, PyModule]:
+        """The modules that griffe read, pages or not, by name."""
+        return {m.name: m for m in self.modules.values() if m.griffe is not None}
 
     @cached_property
     def inside(self) -> dict[str, list[PyModule]]:
@@ -167,15 +192,18 @@ def _is_test(path: str) -> bool:
     return bool({"test", "tests"} & set(pure.parts)) or pure.name.startswith("test_") or pure.stem in {"conftest"}
 
 
-def _is_api(path: str) -> bool:
+def _is_shipped(path: str) -> bool:
     pure = PurePosixPath(path)
     folders = set(pure.parts[:-1])
     if _is_test(path) or (pure.parts[0] in _NOT_API and len(pure.parts) > 1) or any(f.startswith(".") for f in folders):
         return False
-    if len(pure.parts) == 1 and pure.stem in _NOT_MODULES:
-        return False
+    return len(pure.parts) > 1 or pure.stem not in _NOT_MODULES
+
+
+def _is_api(path: str) -> bool:
+    pure = PurePosixPath(path)
     private = [p for p in (*pure.parts[:-1], pure.stem) if p.startswith("_") and p not in {"__init__", "__main__"}]
-    return not private
+    return _is_shipped(path) and not private
 
 
 def _module_name(path: str, roots: set[str], inits: set[str]) -> str:
@@ -322,4 +350,41 @@ def _symbols(analysis: Analysis) -> dict[str, tuple[str, str]]:
         known.setdefault(module.name, (module.slug, ""))
         if module.griffe is not None:
             add(module.griffe, module.slug)
+    for module in sorted(analysis.api, key=lambda m: (m.name.count("."), m.name)):
+        _adopt(analysis, module, known)
     return known
+
+
+def _adopt(analysis: Analysis, module: PyModule, known: dict[str, tuple[str, str]]) -> None:
+    """Give a module's page the objects that it offers from modules without a page: where they are public is their place."""
+    for alias in public_members(module.griffe) if module.griffe is not None else []:
+        target = _led_to(alias)
+        if target is None or target.is_module or target.path in known or _module_of(target) not in analysis.readable:
+            continue
+        public = f"{module.name}.{alias.name}"
+        analysis.adopted.setdefault(module.name, []).append((public, target))
+        for path in _paths(target):
+            known[path] = known[public + path[len(target.path) :]] = (module.slug, public + path[len(target.path) :])
+
+
+def _led_to(member: griffe.Object | griffe.Alias) -> griffe.Object | None:
+    try:
+        target = member.final_target if isinstance(member, griffe.Alias) else None
+    except Exception:  # noqa: BLE001 - it leads out of the repository, or nowhere
+        return None
+    return target if isinstance(target, griffe.Object) else None
+
+
+def _module_of(item: griffe.Object) -> str:
+    while not isinstance(item, griffe.Module):
+        if item.parent is None:
+            return ""
+        item = item.parent
+    return item.path
+
+
+def _paths(item: griffe.Object) -> list[str]:
+    found = [item.path]
+    for member in public_members(item) if isinstance(item, griffe.Class) else []:
+        found += _paths(member) if isinstance(member, griffe.Object) else []
+    return found

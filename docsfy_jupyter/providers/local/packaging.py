@@ -26,6 +26,7 @@ class Packaging:
     extras: dict[str, list[str]] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)
     scripts: dict[str, str] = field(default_factory=dict)
+    plugins: dict[str, dict[str, str]] = field(default_factory=dict)
     other: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
 
@@ -96,7 +97,12 @@ def _pyproject(found: Packaging, text: str) -> None:
     found.groups = {k: _strings(v) for k, v in data.get("dependency-groups", {}).items()}
     for name, group in poetry.get("group", {}).items():
         found.groups[name] = list(group.get("dependencies", {}))
-    found.scripts = {k: str(v) for k, v in {**project.get("scripts", {}), **poetry.get("scripts", {})}.items()}
+    commands = {**project.get("scripts", {}), **project.get("gui-scripts", {}), **poetry.get("scripts", {})}
+    found.scripts = {
+        k: v if isinstance(v, str) else str(v.get("reference") or v.get("callable") or "") for k, v in commands.items()
+    }
+    plugins = {**project.get("entry-points", {}), **poetry.get("plugins", {})}
+    found.plugins = {group: {k: str(v) for k, v in entries.items()} for group, entries in plugins.items()}
 
 
 def _setup_cfg(found: Packaging, text: str) -> None:
@@ -143,6 +149,10 @@ def _package_json(found: Packaging, text: str) -> None:
     if rows:
         parts.append(table(("Package", "Version", "Kind"), rows))
     found.summary = found.summary or str(data.get("description") or "")
+    binary = data.get("bin") or {}
+    named = {str(data.get("name") or "").rpartition("/")[2]: binary} if isinstance(binary, str) else binary
+    for name, target in named.items():
+        found.scripts.setdefault(name, str(target))
     found.other.append("\n\n".join(parts))
 
 

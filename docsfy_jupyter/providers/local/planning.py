@@ -12,6 +12,7 @@ from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
 from docsfy_jupyter.providers.local.analysis import Analysis, PyModule, digest, public_members
 from docsfy_jupyter.providers.local.docstrings import summary
 from docsfy_jupyter.providers.local.files import redact
+from docsfy_jupyter.providers.local.naming import group_titles, short_titles
 from docsfy_jupyter.providers.local.packaging import installation, read_packaging
 from docsfy_jupyter.providers.local.project_pages import (
     Draft,
@@ -63,10 +64,10 @@ def plan(analysis: Analysis) -> Plan:
     for module in analysis.api:
         for target in sorted(module.imports):
             importers.setdefault(target, []).append(module.name)
-    for module in analysis.api:
-        top = module.name.split(".")
-        group = "API reference" if len(top) < 3 else f"API reference: {'.'.join(top[:2])}"
-        groups.setdefault(group, []).append(_module_page(analysis, module, importers))
+    titles, shelves = short_titles(analysis.slugs), group_titles(analysis.slugs)
+    for module in sorted(analysis.api, key=lambda m: shelves[m.name] != "API reference"):
+        page = _module_page(analysis, module, importers, titles[module.name])
+        groups.setdefault(shelves[module.name], []).append(page)
     project = groups.pop("Project", None)
     if project:
         groups["Project"] = project
@@ -179,7 +180,7 @@ def _project_entries(analysis: Analysis) -> list[_Entry]:
     return entries
 
 
-def _module_page(analysis: Analysis, module: PyModule, importers: dict[str, list[str]]) -> PlanPage:
+def _module_page(analysis: Analysis, module: PyModule, importers: dict[str, list[str]], title: str) -> PlanPage:
     slugs = analysis.slugs
     package = module.name.rpartition(".")[0]
     siblings = [m.name for m in analysis.inside.get(package, [])]
@@ -187,9 +188,15 @@ def _module_page(analysis: Analysis, module: PyModule, importers: dict[str, list
     related = [slugs[n] for n in dict.fromkeys(near) if n in slugs and slugs[n] != module.slug][:5]
     about = summary(module.griffe.docstring) if module.griffe is not None else ""
     return PlanPage(
-        slug=module.slug, title=module.name, description=redact(about), sources=[module.path],
+        slug=module.slug, title=title, description=redact(about), sources=_sources(analysis, module),
         fingerprint=_outside_facts(analysis, module), related=related,
     )  # fmt: skip
+
+
+def _sources(analysis: Analysis, module: PyModule) -> list[str]:
+    """Return the files that a page is written from: its own, and those of the private modules whose objects it shows."""
+    others = {analysis.readable[item.module.path].path for _, item in analysis.adopted.get(module.name, [])}
+    return [module.path, *sorted(others - {module.path})]
 
 
 def _outside_facts(analysis: Analysis, module: PyModule) -> str:
@@ -200,6 +207,9 @@ def _outside_facts(analysis: Analysis, module: PyModule) -> str:
             facts.append(f"{member.name}={member.target_path}")
         elif isinstance(member, griffe.Class):
             facts.append(f"{member.name}:{','.join(name for name, _ in analysis.inherited(member))}")
+    for _, item in analysis.adopted.get(module.name, []):
+        if isinstance(item, griffe.Class):
+            facts += [name for name, _ in analysis.inherited(item)]
     return digest(*facts)
 
 

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from docsfy_jupyter.providers.local.analysis import Analysis
+from docsfy_jupyter.providers.local.commands import command_options
 from docsfy_jupyter.providers.local.docstrings import code, fence, prose, table
-from docsfy_jupyter.providers.local.facts import Option, command_options, env_examples, environment, settings
+from docsfy_jupyter.providers.local.facts import env_examples, environment, settings
 from docsfy_jupyter.providers.local.files import source_url
 from docsfy_jupyter.providers.local.packaging import Packaging
 from docsfy_jupyter.providers.local.readme import Mender
+from docsfy_jupyter.providers.local.syntax import Option
 
 _LANGUAGES = {
     ".py": "Python", ".pyi": "Python", ".pyx": "Cython", ".js": "JavaScript", ".mjs": "JavaScript", ".cjs": "JavaScript",
@@ -127,47 +129,71 @@ def _layout(analysis: Analysis) -> str:
     return fence("\n".join(shown), "text") if shown else "The repository tracks no readable file."
 
 
-def _option_tables(options: list[Option], analysis: Analysis, head: str) -> str:
-    by_file: dict[str, list[Option]] = {}
+def _module_link(analysis: Analysis, path: str) -> str:
+    module = analysis.modules[path]
+    return f"[{code(module.name)}]({module.slug}.md)" if module.slug else code(path)
+
+
+def _by_file(options: list[Option], analysis: Analysis, head: str) -> str:
+    """Write a table for each file, headed by its module."""
+    files: dict[str, list[Option]] = {}
     for option in options:
-        by_file.setdefault(option.path, []).append(option)
+        files.setdefault(option.path, []).append(option)
     parts = []
-    for path, rows in by_file.items():
-        slug = analysis.modules[path].slug
-        parts.append(f"### {code(path)}" + (f"\n\nSee [{code(analysis.modules[path].name)}]({slug}.md)." if slug else ""))
-        cells = [(code(o.owner), code(o.name), code(o.default), o.text) for o in rows]
-        parts.append(table(("In", head, "Default", "Description"), cells))
+    for path, rows in files.items():
+        cells = [
+            (code(o.owner), code(o.name), code(o.kind), o.default if o.default == "required" else code(o.default), o.text)
+            for o in rows
+        ]
+        parts += [f"### {code(path)}", f"Declared in {_module_link(analysis, path)}."]
+        parts.append(table(("In", head, "Type", "Default", "Description"), cells))
     return "\n\n".join(parts)
+
+
+def _variables(options: list[Option], analysis: Analysis) -> str:
+    """Write one table of all environment variables: a reader looks for a name, not for a file."""
+    found: dict[str, list[Option]] = {}
+    for option in options:
+        found.setdefault(option.name, []).append(option)
+    rows = [
+        (code(name), ", ".join(code(d) for d in dict.fromkeys(o.default for o in reads) if d),
+         ", ".join(dict.fromkeys(_module_link(analysis, o.path) for o in reads)))
+        for name, reads in sorted(found.items())
+    ]  # fmt: skip
+    return table(("Variable", "Default", "Read in"), rows)
 
 
 def command_line(analysis: Analysis, packaging: Packaging) -> Draft | None:
     """Entry points and options."""
-    modules = [m for m in analysis.modules.values() if m.api or m.path.startswith(("scripts/", "tools/", "bin/"))]
-    options = [o for m in sorted(modules, key=lambda m: m.path) for o in command_options(m)]
-    if not options and not packaging.scripts:
+    options = [o for m in analysis.shipped for o in command_options(m)]
+    if not options and not packaging.scripts and not packaging.plugins:
         return None
     parts = ["# Command line"]
     if packaging.scripts:
         rows = [(code(n), code(t)) for n, t in sorted(packaging.scripts.items())]
         parts.append("## Commands\n\nInstalling the package provides these commands.\n\n" + table(("Command", "Runs"), rows))
+    if packaging.plugins:
+        plugins = sorted((code(g), code(n), code(t)) for g, entries in packaging.plugins.items() for n, t in entries.items())
+        parts.append(
+            "## Entry points\n\nOther programs find these by their group.\n\n" + table(("Group", "Name", "Leads to"), plugins)
+        )
     if options:
-        parts.append("## Options\n\n" + _option_tables(options, analysis, "Option"))
-    return Draft("\n\n".join(parts), sources=packaging.sources if packaging.scripts else [])
+        parts.append("## Options\n\n" + _by_file(options, analysis, "Option"))
+    return Draft("\n\n".join(parts), sources=packaging.sources if packaging.scripts or packaging.plugins else [])
 
 
 def configuration(analysis: Analysis) -> Draft | None:
     """Environment variables, settings classes, sample files."""
-    modules = [m for m in analysis.modules.values() if m.api]
-    variables = [o for m in sorted(modules, key=lambda m: m.path) for o in environment(m)]
-    fields = [o for m in sorted(modules, key=lambda m: m.path) for o in settings(m)]
+    variables = [o for m in analysis.shipped for o in environment(m)]
+    fields = [o for m in analysis.shipped for o in settings(m)]
     examples = env_examples(analysis)
     if not variables and not fields and not examples:
         return None
     parts = ["# Configuration"]
     if variables:
-        parts.append("## Environment variables\n\n" + _option_tables(variables, analysis, "Variable"))
+        parts.append("## Environment variables\n\n" + _variables(variables, analysis))
     if fields:
-        parts.append("## Settings\n\n" + _option_tables(fields, analysis, "Setting"))
+        parts.append("## Settings\n\n" + _by_file(fields, analysis, "Setting"))
     for path, keys in examples.items():
         parts.append(f"## {code(path)}\n\nThis sample names the following keys.\n\n" + "\n".join(f"- {code(k)}" for k in keys))
     return Draft("\n\n".join(parts), sources=list(examples))
@@ -226,20 +252,40 @@ def architecture(analysis: Analysis) -> Draft | None:
         return None
     shown = sorted(nodes, key=lambda n: (-sum(c for p, c in edges.items() if n in p), n))[:30]
     ids = {n: f"n{i}" for i, n in enumerate(sorted(shown))}
+    drawn = _essential({p for p in edges if p[0] in ids and p[1] in ids})
     lines = ["graph LR", *(f'  {i}["{n}"]' for n, i in ids.items())]
-    lines += [f"  {ids[a]} --> {ids[b]}" for a, b in sorted(edges) if a in ids and b in ids]
-    slugs = {m.name: m.slug for m in analysis.api}
+    lines += [f"  {ids[a]} --> {ids[b]}" for a, b in drawn]
+    slugs = analysis.slugs
     rows = [
         (f"[{code(n)}]({slugs[n]}.md)" if n in slugs else code(n),
          ", ".join(code(b) for a, b in sorted(edges) if a == n), ", ".join(code(a) for a, b in sorted(edges) if b == n))
         for n in nodes
     ]  # fmt: skip
     words = "An arrow leads from a module to one that it imports, read from the import statements."
+    words += " Arrows that follow from others are left out; the table has all." if len(drawn) < len(edges) else ""
     folded = "" if depth > max(n.count(".") for n in names) else f" Modules are folded to {depth} name parts."
     return Draft(
         f"# Architecture\n\n{words}{folded}\n\n{fence(chr(10).join(lines), 'mermaid')}\n\n## Imports\n\n"
         + table(("Module", "Imports", "Imported by"), rows)
     )
+
+
+def _essential(edges: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Leave out every edge whose end is reached over others all the same: what remains can be read."""
+    onward: dict[str, set[str]] = {}
+    for start, end in edges:
+        onward.setdefault(start, set()).add(end)
+    for start, end in sorted(edges):
+        onward[start].discard(end)
+        seen, pending = {start}, [start]
+        while pending:
+            for following in onward.get(pending.pop(), ()):
+                if following not in seen:
+                    seen.add(following)
+                    pending.append(following)
+        if end not in seen:
+            onward[start].add(end)
+    return sorted((start, end) for start, ends in onward.items() for end in ends)
 
 
 def _fold(name: str, depth: int) -> str:

@@ -10,11 +10,11 @@ import griffe
 
 from docsfy_jupyter.providers.local.analysis import Analysis, PyModule, public_members
 from docsfy_jupyter.providers.local.docstrings import code, fence, render, summary, table
-from docsfy_jupyter.providers.local.files import SECRET_WORD, source_url
+from docsfy_jupyter.providers.local.files import source_url
+from docsfy_jupyter.providers.local.signatures import constructor, signature, title
 
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 _MENTION = re.compile(r"(?<![\[`\w])`([A-Za-z_][\w.]*)(?:\(\))?`(?![`\]])")
-_LONG = 160
 
 
 class ModulePage:
@@ -31,6 +31,8 @@ class ModulePage:
     def __init__(self, analysis: Analysis, module: PyModule) -> None:
         self.analysis = analysis
         self.module = module
+        # Whose names and lines are meant: another module's while an object of it is shown here.
+        self._scope = module
 
     def write(self) -> str:
         """Return the page's Markdown."""
@@ -45,15 +47,15 @@ class ModulePage:
         if node.docstring:
             parts.append(render(node.docstring, self.link))
         members = public_members(node)
-        own = [m for m in members if not isinstance(m, griffe.Alias)]
-        again = [m for m in members if isinstance(m, griffe.Alias)]
+        adopted = self.analysis.adopted.get(self.module.name, [])
+        here = {public for public, _ in adopted}
+        own = [(m.path, m) for m in members if isinstance(m, griffe.Object)] + adopted
+        again = [m for m in members if isinstance(m, griffe.Alias) and f"{self.module.name}.{m.name}" not in here]
         parts += [self._submodules(), self._contents(own)]
-        for kind, title in (("class", "Classes"), ("function", "Functions"), ("attribute", "Constants and variables")):
-            chosen = [m for m in own if m.kind.value == kind]
-            if chosen:
-                parts += [f"## {title}", *(self._member(m, 3) for m in chosen if isinstance(m, griffe.Object))]
-        others = [m for m in own if m.kind.value not in {"class", "function", "attribute"}]
-        parts += [self._member(m, 3) for m in others if isinstance(m, griffe.Object)]
+        kinds = {"class": "Classes", "function": "Functions", "attribute": "Constants and variables"}
+        for kind in dict.fromkeys([*kinds, *(m.kind.value for _, m in own)]):
+            chosen = [self._member(m, 3, public) for public, m in own if m.kind.value == kind]
+            parts += [f"## {kinds.get(kind, 'Other names')}", *chosen] if chosen else []
         parts += [self._again(again), self._imports()]
         return self._cross_link("\n\n".join(part for part in parts if part))
 
@@ -69,10 +71,11 @@ class ModulePage:
 
     def _target(self, name: str) -> str:
         """Return the address of a documented symbol, as this module would resolve its name."""
-        found = self.analysis.symbols.get(name) or self.analysis.symbols.get(f"{self.module.name}.{name}")
-        if found is None and self.module.griffe is not None and not hasattr(builtins, name):
+        scope = self._scope
+        found = self.analysis.symbols.get(name) or self.analysis.symbols.get(f"{scope.name}.{name}")
+        if found is None and scope.griffe is not None and not hasattr(builtins, name):
             try:
-                path = self.module.griffe.resolve(name)
+                path = scope.griffe.resolve(name)
                 found = self.analysis.symbols.get(path) or self.analysis.symbols.get(self._final(path))
             except Exception:  # noqa: BLE001 - a name from elsewhere
                 return ""
@@ -114,7 +117,7 @@ class ModulePage:
         return "\n".join(lines)
 
     def _place(self, line: int | None, end: int | None, text: str) -> str:
-        url = source_url(self.analysis.repo_url, self.analysis.commit, self.module.path, line, end)
+        url = source_url(self.analysis.repo_url, self.analysis.commit, self._scope.path, line, end)
         return f"[{text}]({url})" if url else text
 
     def _where(self) -> str:
@@ -128,43 +131,54 @@ class ModulePage:
         # Only names: a summary of another file would make this page depend on that file's text.
         return "## Modules in this package\n\n" + "\n".join(f"- [{code(m.name)}]({m.slug}.md)" for m in inside)
 
-    def _contents(self, own: Sequence[griffe.Object | griffe.Alias]) -> str:
+    def _contents(self, own: Sequence[tuple[str, griffe.Object]]) -> str:
         if len(own) < 3:
             return ""
-        rows = [(f"[{code(m.name)}](#{m.path})", m.kind.value, summary(m.docstring)) for m in own]
+        rows = [(f"[{code(public.rpartition('.')[2])}](#{public})", m.kind.value, summary(m.docstring)) for public, m in own]
         return "## Contents\n\n" + table(("Name", "Kind", "Summary"), rows)
 
-    def _member(self, item: griffe.Object, level: int) -> str:
+    def _member(self, item: griffe.Object, level: int, public: str) -> str:
+        """Write one object; `public` is the name that it has here."""
+        before = self._scope
+        self._scope = self.analysis.readable.get(item.module.path, before)
+        try:
+            return self._described(item, level, public)
+        finally:
+            self._scope = before
+
+    def _described(self, item: griffe.Object, level: int, public: str) -> str:
         mark = "#" * min(level, 6)
-        parts = [f"{mark} {code(_title(item))} {{#{item.path}}}", fence(_signature(item), "python")]
+        parts = [f"{mark} {code(title(item, public))} {{#{public}}}", fence(signature(item), "python")]
         labels = [
             word for word in ("property", "cached", "classmethod", "staticmethod", "async", "abstractmethod", "writable")
             if word in item.labels
         ]  # fmt: skip
         place = self._place(
-            item.lineno, item.endlineno, f"{self.module.path}, line {item.lineno}" if item.lineno else self.module.path
+            item.lineno, item.endlineno, f"{self._scope.path}, line {item.lineno}" if item.lineno else self._scope.path
         )
         parts.append(f"Defined in {place}." + (f" ({', '.join(labels)})" if labels else ""))
         if isinstance(item, griffe.Class) and item.bases:
             parts.append("Bases: " + ", ".join(self.link(str(b)) for b in item.bases))
         if item.docstring:
             parts.append(render(item.docstring, self.link))
-        if isinstance(item, griffe.Function):
-            parts.append(self._parameters(item))
+        parts.append(self._parameters(item))
         if isinstance(item, griffe.Function) or "property" in item.labels:
             parts.append(self._raises(item))
         if isinstance(item, griffe.Class):
             members = public_members(item)
-            parts += [self._member(m, level + 1) for m in members if isinstance(m, griffe.Object)]
+            parts += [self._member(m, level + 1, f"{public}.{m.name}") for m in members if isinstance(m, griffe.Object)]
             parts.append(self._inherited(item))
         return "\n\n".join(p for p in parts if p)
 
-    def _parameters(self, item: griffe.Function) -> str:
+    def _parameters(self, item: griffe.Object) -> str:
         """List what the signature says when the docstring has no list of its own."""
+        called = constructor(item) if isinstance(item, griffe.Class) else item
+        if not isinstance(called, griffe.Function):
+            return ""
         text = item.docstring.value if item.docstring else ""
         if re.search(r"^\s*(Parameters\s*\n\s*-{3,}|(Args|Arguments|Parameters|Params):|:param\b)", text, re.MULTILINE):
             return ""
-        wanted = [p for p in item.parameters if p.name not in {"self", "cls"}]
+        wanted = [p for p in called.parameters if p.name not in {"self", "cls"}]
         if not wanted:
             return ""
         rows = [
@@ -174,7 +188,7 @@ class ModulePage:
         return "**Parameters**\n\n" + table(("Name", "Type", "Default"), rows)
 
     def _raises(self, item: griffe.Object) -> str:
-        names = self.module.scan.raised.get((item.name, item.endlineno or item.lineno or 0), [])
+        names = self._scope.scan.raised.get((item.name, item.endlineno or item.lineno or 0), [])
         return "Raised in its body: " + ", ".join(self.link(n) for n in names) + "." if names else ""
 
     def _inherited(self, item: griffe.Class) -> str:
@@ -198,59 +212,3 @@ class ModulePage:
         slugs = self.analysis.slugs
         used = [f"[{code(n)}]({slugs[n]}.md)" for n in sorted(self.module.imports) if n in slugs]
         return "## Imports from this repository\n\n" + ", ".join(used) if used else ""
-
-
-def _title(item: griffe.Object) -> str:
-    owner = item.parent.name + "." if isinstance(item.parent, griffe.Class) else ""
-    if isinstance(item, griffe.Function):
-        names = [p.name for p in item.parameters if p.name not in {"self", "cls"}]
-        shown = ", ".join(names)
-        return f"{owner}{item.name}({shown if len(shown) < 60 else '…'})"
-    return f"{owner}{item.name}"
-
-
-def _signature(item: griffe.Object) -> str:
-    decorators = [f"@{d.value}" for d in getattr(item, "decorators", [])]
-    if isinstance(item, griffe.Class):
-        bases = ", ".join(map(str, item.bases))
-        return "\n".join([*decorators, f"class {item.name}({bases})" if bases else f"class {item.name}"])
-    if isinstance(item, griffe.Function):
-        overloads = [_function(o, []) for o in item.overloads or []]
-        return "\n\n".join([*overloads, _function(item, decorators)])
-    annotation = getattr(item, "annotation", None)
-    value = getattr(item, "value", None)
-    if "property" in item.labels:
-        return f"{item.name}: {annotation}" if annotation is not None else item.name
-    text = f"{item.name}: {annotation}" if annotation is not None else item.name
-    if value is None:
-        return text
-    shown = str(value)
-    if SECRET_WORD.search(item.name) and shown[:1] in {"'", '"'}:
-        shown = "…"
-    return f"{text} = {shown if len(shown) <= _LONG else shown[:_LONG] + ' …'}"
-
-
-def _function(item: griffe.Function, decorators: list[str]) -> str:
-    shown = []
-    star = False
-    parameters = list(item.parameters)
-    for index, p in enumerate(parameters):
-        kind = p.kind.value if p.kind else ""
-        if kind == "keyword-only" and not star:
-            shown.append("*")
-            star = True
-        prefix = {"variadic positional": "*", "variadic keyword": "**"}.get(kind, "")
-        star = star or prefix == "*"
-        text = prefix + p.name + (f": {p.annotation}" if p.annotation is not None else "")
-        if p.default is not None and not prefix:
-            text += f" = {p.default}" if p.annotation is not None else f"={p.default}"
-        shown.append(text)
-        following = parameters[index + 1].kind if index + 1 < len(parameters) else None
-        if kind == "positional-only" and (following is None or following.value != "positional-only"):
-            shown.append("/")
-    returns = f" -> {item.returns}" if item.returns is not None else ""
-    word = "async def" if "async" in item.labels else "def"
-    one = f"{word} {item.name}({', '.join(shown)}){returns}"
-    if len(one) > 100:
-        one = f"{word} {item.name}(\n" + "".join(f"    {part},\n" for part in shown) + f"){returns}"
-    return "\n".join([*decorators, one])

@@ -72,8 +72,18 @@ class Mender:
         return f"![{alt}](repo-files/{quote(path)})"
 
     def _html_image(self, match: re.Match[str]) -> str:
+        """Keep the tag: within a block of HTML nothing is read as Markdown."""
         values = {m.group(1).lower(): m.group(3) or m.group(4) or "" for m in _ATTRIBUTE.finditer(match.group(0))}
-        return self._image(values.get("alt", ""), values["src"]) if values.get("src") else ""
+        address = values.get("src", "")
+        local = self._local(address)
+        if not address or local is None:
+            return match.group(0)
+        path, _ = local
+        if path not in self.analysis.checkout or not path.lower().endswith(_IMAGE_ENDS):
+            return values.get("alt", "")
+        self.images[path] = None
+        source = f'src="repo-files/{quote(path)}"'
+        return _ATTRIBUTE.sub(lambda m: source if m.group(1).lower() == "src" else m.group(0), match.group(0))
 
     def _linked_image(self, match: re.Match[str]) -> str:
         alt, image, address = match.groups()
