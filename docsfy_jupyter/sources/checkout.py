@@ -18,7 +18,7 @@ from docsfy_jupyter.generation.killing import off_loop, unbroken
 from docsfy_jupyter.generation.process import ChildResult, Processes
 from docsfy_jupyter.models import TrackedFile
 from docsfy_jupyter.sources.git import Git, open_git
-from docsfy_jupyter.sources.remote import Refs, read_refs
+from docsfy_jupyter.sources.remote import Refs, read_moved_refs
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, validate_ref
 
 _SHA = re.compile(r"^[0-9a-f]{40}([0-9a-f]{24})?\Z")
@@ -92,12 +92,12 @@ async def checkout(
     began = time.monotonic()
     try:
         into.parent.mkdir(parents=True, exist_ok=True)
-        git = await _open(source, policy, processes)
-        refs, kind = await _find_ref(git, source, ref, policy)
+        given = await _open(source, policy, processes)
+        git, refs, kind = await _find_ref(given, source, ref, policy)
         await _clone(git, ref, into, policy, policy.clone_timeout - (time.monotonic() - began))
         commit = (await git.output("rev-parse", "HEAD^{commit}", cwd=into)).decode().strip()
         files = parse_tree(await git.output("ls-tree", "-r", "-l", "-z", "HEAD", cwd=into))
-        notes = [*await _uncommitted(git, source), *await off_loop(lambda: _lfs_note(into, files))]
+        notes = [*_moved(given, git), *await _uncommitted(git, source), *await off_loop(lambda: _lfs_note(into, files))]
     except BaseException as error:
         _, cancelled = await unbroken(off_loop(lambda: shutil.rmtree(into, ignore_errors=True)))
         if cancelled:
@@ -118,15 +118,15 @@ async def _open(source: Source, policy: SourcePolicy, processes: Processes) -> G
         raise SourceFailed(error.message) from None
 
 
-async def _find_ref(git: Git, source: Source, ref: str, policy: SourcePolicy) -> tuple[Refs, Literal["branch", "tag"]]:
+async def _find_ref(given: Git, source: Source, ref: str, policy: SourcePolicy) -> tuple[Git, Refs, Literal["branch", "tag"]]:
     try:
-        refs = await read_refs_within(git, policy.clone_timeout)
+        git, refs = await read_refs_within(given, policy.clone_timeout)
     except ChildTimeout:
         raise _too_slow(policy) from None
     if ref in refs.heads:
-        return refs, "branch"
+        return git, refs, "branch"
     if ref in refs.tags:
-        return refs, "tag"
+        return git, refs, "tag"
     if not refs.heads and not refs.tags:
         raise SourceFailed(f"{source.display} is empty: it has no commit yet. Push one, then start again.")
     names = sorted(refs.heads)
@@ -135,11 +135,11 @@ async def _find_ref(git: Git, source: Source, ref: str, policy: SourcePolicy) ->
     raise SourceFailed(f"branch {ref} not found in {source.display}. Its branches: {there or 'none'}.", branches=names)
 
 
-async def read_refs_within(git: Git, limit: float) -> Refs:
+async def read_refs_within(git: Git, limit: float) -> tuple[Git, Refs]:
     """Read all refs; ChildTimeout when that takes too long."""
     try:
         async with asyncio.timeout(limit):
-            return await read_refs(git)
+            return await read_moved_refs(git)
     except TimeoutError:
         raise ChildTimeout("git ls-remote timed out") from None
 
@@ -212,6 +212,10 @@ def parse_tree(output: bytes) -> tuple[TrackedFile, ...]:
         mode, _, blob, size = facts.decode("ascii").split()
         files.append(TrackedFile(os.fsdecode(path), blob, mode, int(size) if size.isdigit() else 0))
     return tuple(sorted(files, key=lambda file: file.path))
+
+
+def _moved(given: Git, found: Git) -> list[str]:
+    return [] if given.url == found.url else [f"The repository has moved to {found.url}; use that address from now on."]
 
 
 async def _uncommitted(git: Git, source: Source) -> list[str]:

@@ -21,6 +21,9 @@ _PASSTHROUGH = (
 _USER, _PASSWORD = "DOCSFY_GIT_USERNAME", "DOCSFY_GIT_PASSWORD"
 # git runs this as a shell function; the values stay in the environment
 _HELPER = f"""!f() {{ test "$1" = get || exit 0; printf 'username=%s\\npassword=%s\\n' "${_USER}" "${_PASSWORD}"; }}; f"""
+_MOVED = re.compile(r"redirect|returned error: 30\d")
+# ssh's own words have no prefix; without them git's last line says nothing
+_TELLING = re.compile(r"(fatal|error|ssh|remote|warning: Clone succeeded)|.*(Permission denied|Host key verification)")
 _URL_USER = re.compile(r"://[^/@\s']+@")
 _LOGIN = re.compile(
     r"terminal prompts disabled|could not read (Username|Password)|Authentication failed|Permission denied \(|"
@@ -47,6 +50,8 @@ class Git:
         Never to be shown.
     processes : Processes
         Who starts it.
+    addresses : tuple of str
+        Those of the host that were found good, where they were looked up.
     """
 
     command: str
@@ -55,6 +60,7 @@ class Git:
     options: tuple[str, ...]
     secrets: tuple[str, ...]
     processes: Processes
+    addresses: tuple[str, ...] = ()
 
     async def run(self, *args: str, cwd: Path | None = None, limit: float | None = None) -> ChildResult:
         """Run one verb; the result may be a failure. ChildTimeout and the other errors of starting come through."""
@@ -74,7 +80,7 @@ class Git:
         except ChildTimeout:
             raise SourceFailed(f"git {args[0]} timed out after {limit:g} s") from None
         if result.returncode != 0:
-            raise SourceFailed(self.sentence(result.stderr))
+            raise SourceFailed(self.sentence(result.stderr), moved=bool(_MOVED.search(result.stderr)))
         return result.stdout
 
     def sentence(self, stderr: str, folder: Path | None = None) -> str:
@@ -92,7 +98,7 @@ class Git:
             )
         if "dubious ownership" in text:
             return f"git does not trust this folder because it belongs to another user. git's advice: {_one_line(text)}"
-        if re.search(r"redirect|returned error: 30\d", text):
+        if _MOVED.search(text):
             return f"The address redirects to another one; use that one. git: {said}"
         return f"git failed: {said}"
 
@@ -110,7 +116,7 @@ def _one_line(text: str) -> str:
 
 def _fatal_lines(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    chosen = [line for line in lines if re.match(r"(fatal|error|ssh|remote|warning: Clone succeeded).*", line)] or lines
+    chosen = [line for line in lines if _TELLING.match(line)] or lines
     return _one_line(" ".join(chosen[-6:])) or "it said nothing"
 
 
@@ -129,7 +135,7 @@ async def open_git(source: Source, policy: SourcePolicy, processes: Processes, e
     if password is not None:
         env |= {_USER: user, _PASSWORD: password, **_helper_settings(source, urlsplit(url).netloc, only=bool(password))}
     options = (*_options(source, policy), *_pinned(source, good))
-    return Git(policy.git_command, url, env, options, _secrets(source, user, password), processes)
+    return Git(policy.git_command, url, env, options, _secrets(source, user, password), processes, good)
 
 
 def _fixed_environment(environ: Mapping[str, str]) -> dict[str, str]:

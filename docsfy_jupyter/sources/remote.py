@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from docsfy_jupyter.errors import BadRequest, ChildNotStarted, ChildTimeout, SourceFailed
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.sources.git import Git, open_git
+from docsfy_jupyter.sources.moved import moved_to
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
 
 
@@ -44,6 +45,24 @@ async def read_refs(git: Git, *patterns: str, limit: float | None = None) -> Ref
     return parse_refs(await git.output("ls-remote", "--symref", "--", git.url, *asked, limit=limit))
 
 
+async def read_moved_refs(git: Git, *patterns: str, limit: float | None = None) -> tuple[Git, Refs]:
+    """Ask for refs, at the new address where the repository was renamed; returns the git that found them.
+
+    Raises
+    ------
+    SourceFailed
+        With git's sentence.
+    """
+    try:
+        return git, await read_refs(git, *patterns, limit=limit)
+    except SourceFailed as error:
+        new = await moved_to(git.url, git.addresses) if error.details.get("moved") else None
+        if new is None:
+            raise
+    git = replace(git, url=new)
+    return git, await read_refs(git, *patterns, limit=limit)
+
+
 def parse_refs(output: bytes) -> Refs:
     """Read the lines of ``ls-remote --symref``."""
     head: str | None = None
@@ -74,7 +93,7 @@ async def default_branch(source: Source, policy: SourcePolicy, processes: Proces
     try:
         async with asyncio.timeout(timeout):
             git = await open_git(source, policy, processes)
-            refs = await read_refs(git, "HEAD")
+            _, refs = await read_moved_refs(git, "HEAD")
     except (TimeoutError, ChildTimeout):
         raise BadRequest(f"{source.display} did not answer within {timeout:g} s; name a branch, or try again later.") from None
     except (SourceFailed, ChildNotStarted) as error:
@@ -98,5 +117,5 @@ async def remote_head(source: Source, ref: str, policy: SourcePolicy, processes:
     """
     git = await open_git(source, policy, processes)
     names = (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
-    refs = await read_refs(git, *names, limit=timeout)
+    _, refs = await read_moved_refs(git, *names, limit=timeout)
     return refs.heads.get(ref) or refs.tags.get(ref)

@@ -28,7 +28,7 @@ LOGIN = "Basic " + base64.b64encode(b"u1:s3cr3t").decode()
 
 
 class GitHandler(BaseHTTPRequestHandler):
-    """git http-backend; below /private/ it wants a login, below /moved/ it redirects."""
+    """git http-backend; below /private/ it wants a login, below /moved/ it redirects, below /away/ to another host."""
 
     root: Path
 
@@ -39,9 +39,11 @@ class GitHandler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        if self.path.startswith("/moved/"):
-            self.send_response(302)
-            self.send_header("Location", self.path.removeprefix("/moved"))
+        if self.path.startswith(("/moved/", "/away/")):
+            self.send_response(301)
+            _, first, rest = self.path.split("/", 2)
+            host = f"http://localhost:{self.server.server_address[1]}" if first == "away" else ""
+            self.send_header("Location", f"{host}/{rest}")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -208,31 +210,44 @@ async def test_no_message_of_a_failure_holds_the_secret(userinfo: str, served: s
         assert "s3cr3t" not in repr((caught.value.message, caught.value.details))
 
 
-async def test_redirects_are_not_followed_where_private_hosts_are_refused(
-    served: str, processes: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = source_of(f"http://{served}/moved/r.git")
-    assert await default_branch(source, POLICY, processes) == "trunk"
+@pytest.fixture
+def judged_public(monkeypatch: pytest.MonkeyPatch) -> SourcePolicy:
+    """A policy that refuses private hosts, and hosts that all count as public."""
 
     async def public(*_args: object) -> tuple[str, ...]:
         return ("127.0.0.1",)
 
     monkeypatch.setattr("docsfy_jupyter.sources.git.verify_host", public)
-    strict = SourcePolicy(allowed_schemes=("http",))
-    with pytest.raises(SourceFailed, match="redirects to another"):
-        await checkout(source, "trunk", tmp_path / "c", strict, processes, ignore)
+    return SourcePolicy(allowed_schemes=("http",))
+
+
+async def test_a_renamed_repository_is_found_at_its_new_address_on_the_same_host(
+    served: str, processes: Processes, tmp_path: Path, judged_public: SourcePolicy
+) -> None:
+    port = served.rpartition(":")[2]
+    source = source_of(f"http://pinned.example:{port}/moved/moved/r.git/")
+    assert await default_branch(source, judged_public, processes) == "trunk"
+    notes: list[str] = []
+    clone = await checkout(source, "trunk", tmp_path / "c", judged_public, processes, lambda _kind, text: notes.append(text))
+    assert clone.ref == "trunk"
+    assert notes == [f"The repository has moved to http://pinned.example:{port}/r.git; use that address from now on."]
+    assert await changed_files(clone, source, clone.commit, judged_public, processes) == frozenset()
+
+
+@pytest.mark.parametrize("path", ["/away/r.git", "/moved/away/r.git", "/moved/moved/moved/moved/r.git", "/moved/private/r.git"])
+async def test_redirects_to_another_host_or_without_end_are_not_followed(
+    path: str, served: str, processes: Processes, tmp_path: Path, judged_public: SourcePolicy
+) -> None:
+    source = source_of(f"http://pinned.example:{served.rpartition(':')[2]}{path}")
+    with pytest.raises(SourceFailed, match="authentication required" if "private" in path else "redirects to another"):
+        await checkout(source, "trunk", tmp_path / "c", judged_public, processes, ignore)
 
 
 async def test_git_connects_to_the_address_that_was_judged(
-    served: str, processes: Processes, monkeypatch: pytest.MonkeyPatch
+    served: str, processes: Processes, judged_public: SourcePolicy
 ) -> None:
-    async def judged(*_args: object) -> tuple[str, ...]:
-        return ("127.0.0.1",)
-
-    monkeypatch.setattr("docsfy_jupyter.sources.git.verify_host", judged)
-    port = served.rpartition(":")[2]
-    source = source_of(f"http://pinned.example:{port}/r.git")
-    assert await default_branch(source, SourcePolicy(allowed_schemes=("http",)), processes) == "trunk"
+    source = source_of(f"http://pinned.example:{served.rpartition(':')[2]}/r.git")
+    assert await default_branch(source, judged_public, processes) == "trunk"
 
 
 @pytest.mark.case("G12")
