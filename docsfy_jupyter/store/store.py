@@ -203,11 +203,6 @@ class Store:
         sql = "SELECT * FROM pages WHERE generation_id = ? ORDER BY occurred_at, slug"
         return [_jsonable(row, "sources") for row in await self._database.read(sql, [generation_id])]
 
-    async def run_costs(self, key: VariantKey) -> float | None:
-        """Return what all runs of a variant cost, deleted ones too; None when no cost is known."""
-        sql = f"SELECT sum(cost_usd) AS cost FROM runs WHERE {_KEY}"  # noqa: S608
-        return money((await self._database.read(sql, _values(key)))[0]["cost"])
-
     async def export_parquet(self, table: str, target: Path) -> None:
         """Write a table as a Parquet file, whole or not at all.
 

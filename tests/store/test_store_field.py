@@ -150,15 +150,15 @@ async def test_copies_for_readers_are_whole(tmp_path: Path) -> None:
 async def test_costs_pages_and_calls_are_kept_and_nan_is_unknown(tmp_path: Path) -> None:
     store = await Store.open(tmp_path)
     await begin(store)
-    assert await store.run_costs(ROW.key) is None
     bad = ROW.changed(status=Status.ERROR, run_cost_usd=math.nan, failed_pages=(FailedPage("a", "caf\udce9\x00"),))
     end = RunEnd("g1", "me", utc_now(), "error", error_message="caf\udce9", cost_usd=0.25)
     page = PageRecord("g1", "a", "A", "p", "m", "c", ("a.py",), "h", "1", "k", 0.1, "fresh", None, utc_now())
-    assert await store.end_run(bad, end, [Event("g1", utc_now(), "error", "x", details={"cost": math.inf})], [page])
+    call = CallRecord("g1", None, "plan", "p", "m", 1, 2, None, math.nan, None, 0.1, "ok", utc_now())
+    assert await store.end_run(bad, end, [Event("g1", utc_now(), "error", "x", details={"cost": math.inf})], [page], [call])
     (row,) = await store.load_variants()
     assert (row.run_cost_usd, row.failed_pages) == (None, (FailedPage("a", "caf?"),))
-    assert await store.run_costs(ROW.key) == 0.25
-    await store.add_calls([CallRecord("g1", None, "plan", "p", "m", 1, 2, None, math.nan, None, 0.1, "ok", utc_now())])
+    await store.export_parquet("ai_calls", tmp_path / "calls.parquet")
+    assert duckdb.sql(f"SELECT purpose, tokens_out, cost_usd FROM '{tmp_path}/calls.parquet'").fetchall() == [("plan", 2, None)]
     assert [(found["slug"], found["sources"]) for found in await store.list_pages("g1")] == [("a", ["a.py"])]
     await store.close()
     await store.close()
