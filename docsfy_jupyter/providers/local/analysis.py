@@ -142,7 +142,7 @@ def analyse(checkout: Path, files: Sequence[TrackedFile], project_name: str, rep
         taken.add(module.name)
         module.scan = scan(module.tree)
         _visit(module, readable.root / module.path, without_rewrapping(module.tree, code), collection, lines, extensions)
-    _resolve(collection, lines)
+    _resolve(collection, lines, extensions)
     analysis = Analysis(readable, project_name, repo_url, commit, {m.path: m for m in modules}, {})
     names = {m.name for m in modules}
     for module in modules:
@@ -277,7 +277,7 @@ def _attach(module: griffe.Module, parent: griffe.Module | None, collection: gri
         parent.set_member(module.name, module)
 
 
-def _resolve(collection: griffe.ModulesCollection, lines: griffe.LinesCollection) -> None:
+def _resolve(collection: griffe.ModulesCollection, lines: griffe.LinesCollection, extensions: griffe.Extensions) -> None:
     loader = griffe.GriffeLoader(modules_collection=collection, lines_collection=lines, allow_inspection=False)
     for module in list(collection.members.values()):
         for step in (loader.expand_exports, loader.expand_wildcards):
@@ -289,6 +289,12 @@ def _resolve(collection: griffe.ModulesCollection, lines: griffe.LinesCollection
         loader.resolve_aliases(implicit=True, external=False)
     except Exception as error:  # noqa: BLE001
         logging.getLogger(__name__).debug("aliases: %s", error)
+    for module in list(collection.members.values()):
+        try:
+            # Dataclasses get the `__init__` that nobody wrote.
+            extensions.call("on_package", pkg=module, loader=loader)
+        except Exception as error:  # noqa: BLE001
+            logging.getLogger(__name__).debug("extensions on %s: %s", module.path, error)
 
 
 def _imports(module: PyModule, names: set[str]) -> Iterable[str]:
