@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -114,21 +113,19 @@ def test_an_existing_folder_is_refused(tmp_path: Path) -> None:
         render_one(tmp_path, "Text.")
 
 
-def test_the_worker_renders_two_hundred_pages_in_seconds(tmp_path: Path) -> None:
-    plan = Plan(navigation=[PlanGroup(pages=[PlanPage(slug=f"page-{number}", title=f"Page {number}") for number in range(200)])])
+def test_the_worker_renders_every_page_and_reports_them(tmp_path: Path) -> None:
+    plan = Plan(navigation=[PlanGroup(pages=[PlanPage(slug=f"page-{number}", title=f"Page {number}") for number in range(20)])])
     block = "## `name_{0}(a, b)` {{#m.name_{0}}}\n\nSome text about it, `code`, [link](page-1.md).\n\n```python\nx = f(1)  # why\n```\n\n"
     text = "".join(block.format(number) for number in range(50))
     source = tmp_path / "page.md"
     source.write_text(text, encoding="utf-8")
     job = SiteJob(plan, {page.slug: source for page in plan.pages()}, {}, tmp_path / "out", "demo")
     assert job_from_json(job_to_json(job)) == job
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "docsfy_jupyter.site.worker"], input=job_to_json(job), capture_output=True, text=True, timeout=120, check=True
     )
-    print(f"200 pages: {time.monotonic() - began:.2f} s")
     report = report_from_json(done.stdout)
-    assert (report.pages, report.dead_links) == (200, [])
+    assert (report.pages, report.dead_links) == (20, [])
     assert done.stderr == ""
 
 
