@@ -150,6 +150,12 @@ class PagesFailed(RunFailed):
     code = "pages_failed"
 
 
+class CostLimitReached(RunFailed):
+    """The run has cost what it may; its finished pages stay in the cache."""
+
+    code = "cost_limit"
+
+
 class RenderFailed(RunFailed):
     """The site could not be rendered."""
 

@@ -75,6 +75,9 @@ class GenerateRequest(BaseModel):
     ai_cli_timeout: Annotated[float, Field(gt=0, le=24 * 60, allow_inf_nan=False)] | None = Field(
         default=None, description="Minutes that one call of a provider may take."
     )
+    max_cost_usd: Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)] | None = Field(
+        default=None, description="US dollars; no new page is begun once the run has cost so much. Finished pages are kept."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -56,6 +56,7 @@ def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
     generate.add_argument("--force", action="store_true", help="forget the cached pages first")
     generate.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True, help="wait for the end (default)")
     generate.add_argument("--output", metavar="DIR", help="copy the site there")
+    generate.add_argument("--max-cost-usd", type=float, metavar="USD", help="begin no new page once the run has cost so much")
     generate.add_argument("--force-output", action="store_true", help="replace DIR whatever it holds")
     generate.set_defaults(command=commands.generate)
 

@@ -22,7 +22,7 @@ def generate(client: DocsfyClient, options: argparse.Namespace) -> int:
     """Start a run, watch it to its end, copy its site."""
     if not options.watch and options.private:
         raise errors.BadRequest("--no-watch needs a running Jupyter server: a private one, and its runs, end with the command.")
-    fields = ("provider", "model", "branch", "name", "force")
+    fields = ("provider", "model", "branch", "name", "force", "max_cost_usd")
     variant: Variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
     watched = options.watch or options.output
     if watched:

@@ -15,8 +15,8 @@ from typing import Any
 
 from docsfy_jupyter.errors import DocsfyError, StoreUnavailable
 from docsfy_jupyter.generation.feed import ChangeFeed
+from docsfy_jupyter.generation.job import RunJob, RunResult
 from docsfy_jupyter.generation.open_store import OpenStore
-from docsfy_jupyter.generation.pipeline import RunJob, RunResult
 from docsfy_jupyter.generation.run import Run
 from docsfy_jupyter.models import ABORTED_BY_USER, Status, Variant, VariantKey, iso, safe_text, utc_now
 from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, RunEnd

@@ -20,9 +20,10 @@ from docsfy_jupyter.errors import (
 from docsfy_jupyter.generation.ending import BY_SERVER, Endings, conclude
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
+from docsfy_jupyter.generation.job import Budget, RunJob, RunResult
 from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.open_store import OpenStore
-from docsfy_jupyter.generation.pipeline import Pipeline, RunJob, RunResult, render
+from docsfy_jupyter.generation.pipeline import Pipeline, render
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.generation.run import Run, starting_row
@@ -161,6 +162,11 @@ class Manager:
         provider = self.providers.get(request.ai_provider or self.settings.default_provider)
         model = request.ai_model or self._default_model(provider.name) or provider.default_model
         provider.check(model)
+        if request.max_cost_usd is not None and not provider.knows_cost(model):
+            raise BadRequest(
+                f"max_cost_usd cannot be kept: what {provider.name}/{model} costs is not known. Configure its price, or leave "
+                "the limit out."
+            )
         policy = self.settings.policy
         credential = request.credential_env or self._known_credential(request, user)
         source = await asyncio.to_thread(
@@ -236,6 +242,7 @@ class Manager:
             force=request.force,
             call_timeout=minutes * 60 if minutes else self.settings.call_timeout,
             concurrent_pages=self.settings.max_concurrent_pages,
+            budget=Budget(request.max_cost_usd),
         )
 
     # the run's supervisor: never cancelled

@@ -215,6 +215,10 @@ class Provider(ABC):
             With the reason and what to do.
         """
 
+    def knows_cost(self, model: str) -> bool:
+        """Say whether the cost of a call will be known, so that a limit on it can be kept."""
+        return self.free
+
     def models(self) -> list[dict[str, str]]:
         """Return the models to suggest, each ``{"id", "name"}``."""
         return [{"id": self.default_model, "name": self.default_model}]

@@ -15,7 +15,7 @@ from conftest import commit, git
 from fake_chat_api import Asked, FakeChat, fake_chat, plan_text, said
 from recording import finished, running, start, until
 
-from docsfy_jupyter.errors import ProviderUnavailable
+from docsfy_jupyter.errors import BadRequest, ProviderUnavailable
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Stage, Status
 from docsfy_jupyter.providers.ai.gate import retry_after
@@ -233,6 +233,22 @@ async def test_a_new_commit_asks_for_the_plan_with_what_changed(chat: FakeChat, 
     assert '"slug": "page-1"' in chat.plan_calls[0].prompt
     assert len(chat.page_calls) == 3
     assert git(demo_repo, "status", "--porcelain") == ""
+
+
+async def test_a_run_stops_at_its_cost_limit_and_a_higher_one_finishes_it(chat: FakeChat, demo_repo: Path, tmp_path: Path) -> None:
+    chat.pages = 12
+    async with with_chat(chat, tmp_path, prices={"m": (0.0, 500.0)}, limits={"max_concurrent_pages": 3}) as manager:
+        key = await start(manager, demo_repo, "m", "chat", max_cost_usd=0.65)  # ten cents a call
+        row = await finished(manager, key)
+        assert row.status is Status.ERROR
+        assert 6 <= row.page_count <= 6 + 3
+        assert f"${0.1 * (row.page_count + 1):.2f} spent of $0.65, {12 - row.page_count} of 12 pages left" in str(row.error_message)
+        chat.asked.clear()
+        await start(manager, demo_repo, "m", "chat", max_cost_usd=5)
+        done = await finished(manager, key)
+        assert (done.status, len(chat.asked)) == (Status.READY, 12 - row.page_count)
+        with pytest.raises(BadRequest, match="is not known"):
+            await start(manager, demo_repo, "pages=1", max_cost_usd=1)
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,10 @@ class OpenAIProvider(Provider):
         if not model:
             raise ProviderUnavailable(f"Provider {self.name!r} has no default model; name one (model=…).")
 
+    def knows_cost(self, model: str) -> bool:
+        """Say whether there is a price for the model, or the server runs here and wants no key."""
+        return model in self.server.prices or (self.server.loopback and not self.server.key_env)
+
     def models(self) -> list[dict[str, str]]:
         """Return the configured models."""
         names = dict.fromkeys([*filter(None, [self.server.default_model]), *self.server.models])

@@ -1,0 +1,90 @@
+"""One run as data: what is to be done, who is told, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from docsfy_jupyter.generation.folders import VariantFolder
+from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.models import Plan, Stage, VariantKey
+from docsfy_jupyter.providers.base import Provider
+from docsfy_jupyter.sources.rules import Source, SourcePolicy
+from docsfy_jupyter.store.records import CallRecord, PageRecord
+
+
+class Emitter(Protocol):
+    """Where a run tells what happens; the manager folds it into rows and events."""
+
+    def stage(self, stage: Stage, **changes: Any) -> None:
+        """Enter a stage, together with other changes of the row."""
+
+    def change(self, **changes: Any) -> None:
+        """Change fields of the row."""
+
+    def page_started(self, slug: str) -> None:
+        """Note that a page is in work."""
+
+    def called(self, record: CallRecord) -> None:
+        """Note a call of the provider."""
+
+    def page_ended(self, record: PageRecord) -> None:
+        """Note that a page is done, reused or failed."""
+
+    def log(self, kind: str, text: str, **details: Any) -> None:
+        """Append an event."""
+
+
+class Budget:
+    """What a run has cost, as far as that is known, and what it may cost.
+
+    Parameters
+    ----------
+    limit : float or None
+        US dollars; None is no limit.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self.limit = limit
+        self.spent = 0.0
+
+    def add(self, cost: float | None) -> None:
+        """Add the cost of a call."""
+        self.spent += cost or 0.0
+
+    @property
+    def used_up(self) -> bool:
+        """Whether nothing more may be begun."""
+        return self.limit is not None and self.spent >= self.limit
+
+
+@dataclass(frozen=True)
+class RunJob:
+    """What to generate, and with what."""
+
+    key: VariantKey
+    generation_id: str
+    source: Source
+    folder: VariantFolder
+    scratch: Path
+    provider: Provider
+    policy: SourcePolicy
+    processes: Processes
+    force: bool
+    call_timeout: float
+    concurrent_pages: int
+    budget: Budget
+    render_timeout: float = 600.0
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run that did not fail ended; ``site`` is the version to publish, None when nothing was rendered."""
+
+    stage: Stage | None
+    commit: str
+    plan: Plan
+    site: Path | None = None
+    manifest: Mapping[str, Any] = field(default_factory=dict)
