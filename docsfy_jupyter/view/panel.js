@@ -452,8 +452,10 @@ class Panel {
   draw({ clockOnly = false } = {}) {
     if (!this.watch) return;
     const { view, notice, offline_since: offline, as_of: asOf } = this.watch.state;
-    this.drawWhere(view);
+    const stale = Boolean(offline) || STOPPED.has(notice?.kind); // what is shown may be over: no clock runs, nothing turns
+    if (!stale || !clockOnly) this.drawWhere(view);
     if (clockOnly) return;
+    this.frame.toggleAttribute("data-stale", stale);
     this.drawHead(view, notice);
     this.drawBar(view);
     this.drawMessage(view, notice);
@@ -518,6 +520,7 @@ class Panel {
     }
     this.message.hidden = !text;
     setAttribute(this.message, "class", `docsfy-message${view?.status === "error" || this.problem ? " docsfy-bad" : ""}`);
+    setAttribute(this.message, "tabindex", this.message.scrollHeight > this.message.clientHeight ? 0 : null); // keys can scroll it
   }
 
   drawInfo(view) {
@@ -575,7 +578,8 @@ class Panel {
   actionNode(id, label, view) {
     let node = this.actions.querySelector(`[data-action="${id}"]`);
     if (id === "open" || id === "download") {
-      node ??= make("a", { "data-action": id, class: "docsfy-button", ...(id === "open" ? { target: "_blank", rel: "noopener" } : { download: true }) });
+      node ??= make("a", { "data-action": id, ...(id === "open" ? { target: "_blank", rel: "noopener" } : { download: true }) });
+      setAttribute(node, "class", `docsfy-button${id === "open" && view.status === "ready" ? " docsfy-primary" : ""}`);
       setAttribute(node, "href", this.address(id, view));
     } else {
       node ??= make("button", { type: "button", "data-action": id, on: { click: () => this.press(id) } });
@@ -659,6 +663,8 @@ class Panel {
     this.form.hidden = !open;
     this.repoField.hidden = !missing;
     this.repo.required = missing;
+    if (view) this.repoOf = view.repo_url;
+    else if (missing && this.repoOf && !this.repo.value) this.repo.value = this.repoOf; // deleted while it was shown
     this.forceField.hidden = !again;
     const key = JSON.stringify([view?.ai_provider ?? this.watch.key.provider, view?.ai_model ?? this.watch.key.model]);
     if (this.formKey !== key) {

@@ -112,9 +112,9 @@ def test_the_checks_see_what_they_are_for(open_status: Open) -> None:
 AXE_STATES = ("generating-200", "ready", "error-html", "not-generated", "login-expired", "deleted", "disconnected")
 
 
-@pytest.mark.parametrize(("scheme", "states"), [("light", AXE_STATES), ("dark", AXE_STATES[:3])])
-def test_axe_finds_no_violation(open_status: Open, axe: str, scheme: str, states: tuple[str, ...]) -> None:
-    shown = open_status(dark=scheme == "dark")
+@pytest.mark.parametrize(("scheme", "width", "states"), [("light", 900, AXE_STATES), ("dark", 320, AXE_STATES[:3])])
+def test_axe_finds_no_violation(open_status: Open, axe: str, scheme: str, width: int, states: tuple[str, ...]) -> None:
+    shown = open_status(dark=scheme == "dark", width=width)
     wrong: dict[str, list[Any]] = {}
     for state in states:
         shown_in(shown, state)
@@ -129,3 +129,25 @@ def test_a_message_of_html_is_text(open_status: Open) -> None:
     expect(shown.page.locator(".docsfy-message")).to_contain_text('<img src=x onerror="window.hacked = 1"><script>')
     assert shown.page.evaluate("window.hacked") is None
     assert shown.page.locator(".docsfy-panel :is(img, script, b)").count() == 0
+
+
+def test_what_may_be_over_does_not_move(open_status: Open) -> None:
+    shown = open_status()
+    shown_in(shown, "login-expired-in-a-run")
+    panel = shown.page.locator(".docsfy-panel")
+    frozen = panel.locator(".docsfy-where").inner_text()
+    shown.page.clock.run_for(60_000)
+    assert panel.locator(".docsfy-where").inner_text() == frozen
+    icon = panel.locator("li[data-kind=active] .docsfy-icon")
+    assert icon.evaluate("icon => getComputedStyle(icon).animationPlayState") == "paused"
+    asked = shown.asked
+    shown.page.clock.run_for(60_000)
+    assert shown.asked == asked, "a login that has expired ends the polling"
+    link = panel.get_by_role("link", name="Log in").get_attribute("href") or ""
+    assert "/login?next=%2Fdocsfy%2Fstatus%2Fdemo%2F" in link
+
+
+def test_a_variant_that_was_deleted_can_be_generated_from_the_same_repository(open_status: Open) -> None:
+    shown = open_status()
+    shown_in(shown, "deleted")
+    expect(shown.page.get_by_label("Repository")).to_have_value("https://github.com/owner/demo.git")
