@@ -23,6 +23,7 @@ from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.job import Budget, RunJob, RunResult
 from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.open_store import OpenStore
+from docsfy_jupyter.generation.pace import Pace
 from docsfy_jupyter.generation.pipeline import Pipeline, render
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
@@ -264,6 +265,8 @@ class Manager:
         async with self._slots.slot(run.moved):
             self._processes.watch_folder(job.scratch)
             await asyncio.to_thread(job.scratch.mkdir, parents=True, exist_ok=True)
+            lanes = job.provider.concurrent_pages or job.concurrent_pages
+            run.pace = Pace(await (await self.ready()).page_seconds(run.key.ai_provider, run.key.ai_model), lanes)
             return await Pipeline(job, run).run()
 
     # abort and delete

@@ -7,8 +7,9 @@ import uuid
 from typing import Any
 
 from docsfy_jupyter.generation.feed import ChangeFeed
+from docsfy_jupyter.generation.pace import Pace
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
-from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, safe_text, utc_now
+from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, parse_plan, safe_text, utc_now
 from docsfy_jupyter.sources.rules import Source
 from docsfy_jupyter.store.records import CallRecord, Event, PageRecord
 
@@ -71,6 +72,8 @@ class Run:
         self.fresh = 0
         self.calls = 0  # of the provider
         self.reused = 0
+        self.pace = Pace(None, 1)
+        self._total = 0  # pages of the plan
         self._feed = feed
         self._writer = writer
 
@@ -86,7 +89,14 @@ class Run:
         """Enter a stage."""
         times = {**self.row.stage_times, stage.value: iso(utc_now()) or ""}
         place = {} if stage is Stage.QUEUED else {"queue_position": None}
-        self.change(current_stage=stage, stage_times=times, **place, **changes)
+        eta = None
+        if stage is Stage.GENERATING_PAGES:
+            now = utc_now()
+            self.pace.begin(now)
+            plan = parse_plan(changes.get("plan_json"))
+            self._total = len(plan.pages()) if plan else 0
+            eta = self.pace.end(self._total - changes.get("page_count", 0), 0, now)
+        self.change(current_stage=stage, stage_times=times, eta_at=iso(eta), **place, **changes)
         self.log("stage", stage.value)
 
     def change(self, **changes: Any) -> None:
@@ -129,6 +139,7 @@ class Run:
                 pages_done=(*row.pages_done, slug),
                 page_times={**row.page_times, slug: iso(utc_now()) or ""},
                 page_count=row.page_count + 1,
+                eta_at=iso(self.pace.end(self._total - row.page_count - 1, self.fresh, utc_now())),
             )
             self.log("page_done", record.title, slug=slug)
         elif record.outcome == "failed":

@@ -203,6 +203,18 @@ class Store:
         sql = "SELECT * FROM pages WHERE generation_id = ? ORDER BY occurred_at, slug"
         return [_jsonable(row, "sources") for row in await self._database.read(sql, [generation_id])]
 
+    async def page_seconds(self, provider: str, model: str) -> float | None:
+        """Return the median seconds of the latest pages of a provider and model, else of the provider, else None."""
+        sql = (
+            "SELECT median(seconds) AS seconds FROM (SELECT seconds FROM pages WHERE outcome = 'fresh' AND provider = ? "
+            "AND (? OR model = ?) ORDER BY occurred_at DESC LIMIT 500)"
+        )
+        for any_model in (False, True):
+            seconds = (await self._database.read(sql, [provider, any_model, model]))[0]["seconds"]
+            if seconds is not None:
+                return float(seconds)
+        return None
+
     async def export_parquet(self, table: str, target: Path) -> None:
         """Write a table as a Parquet file, whole or not at all.
 
