@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 
 from docsfy_jupyter.errors import BadRequest, ChildNotStarted, ChildTimeout, SourceFailed
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.sources.git import Git, open_git
-from docsfy_jupyter.sources.moved import moved_to
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
 
 
@@ -56,7 +57,7 @@ async def read_moved_refs(git: Git, *patterns: str, limit: float | None = None) 
     try:
         return git, await read_refs(git, *patterns, limit=limit)
     except SourceFailed as error:
-        new = await moved_to(git.url, git.addresses) if error.details.get("moved") else None
+        new = await _moved_to(git.url, git.addresses) if error.details.get("moved") else None
         if new is None:
             raise
     git = replace(git, url=new)
@@ -119,3 +120,10 @@ async def remote_head(source: Source, ref: str, policy: SourcePolicy, processes:
     names = (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
     _, refs = await read_moved_refs(git, *names, limit=timeout)
     return refs.heads.get(ref) or refs.tags.get(ref)
+
+
+async def _moved_to(url: str, addresses: Sequence[str]) -> str | None:
+    """Ask where a repository went; the module is loaded for that alone, its HTTP client would slow every start of Jupyter."""
+    module = await asyncio.to_thread(import_module, "docsfy_jupyter.sources.moved")
+    found: str | None = await module.moved_to(url, addresses)
+    return found
