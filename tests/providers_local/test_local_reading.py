@@ -61,7 +61,9 @@ def _unwritten(owner: griffe.Module | griffe.Class, public: str, text: str) -> l
     missing = []
     for member in public_members(owner):
         name = f"{public}.{member.name}"
-        if (isinstance(member, griffe.Alias) and f"{{#{name}}}" not in text and f"\n| `{member.name}` |" not in text) or (isinstance(member, griffe.Object) and f"{{#{name}}}" not in text):
+        if (isinstance(member, griffe.Alias) and f"{{#{name}}}" not in text and f"\n| `{member.name}` |" not in text) or (
+            isinstance(member, griffe.Object) and f"{{#{name}}}" not in text
+        ):
             missing.append(name)
         elif isinstance(member, griffe.Class):
             missing += [
@@ -142,6 +144,31 @@ def test_click_and_argparse_options_of_private_modules_are_listed_too(write: Wri
         "| `build` | `-v, --verbose` | `flag` |  | Say more. |",
     ]
     assert "Declared in `p/_cli.py`." in page
+
+
+def test_options_of_argparse_are_told_by_their_sub_command(write: Write) -> None:
+    code = (
+        "import argparse\n\ndef build():\n    p = argparse.ArgumentParser()\n    p.add_argument('--all')\n    subs = p.add_subparsers()\n"
+        "    run = subs.add_parser('run', help='Go.')\n    run.add_argument('--fast')\n    deeper = run.add_subparsers()\n"
+        "    x = deeper.add_parser('once')\n    group = x.add_mutually_exclusive_group()\n    group.add_argument('--now')\n"
+        "    x = subs.add_parser('stop')\n    x.add_argument('--hard')\n"
+    )
+    rows = [line for line in write({"cli.py": code}).pages()["command-line"].split("\n") if line.startswith("| `")]
+    assert rows == [
+        "| `build` | `--all` |  |",
+        "| `build` | `run (command)` | Go. |",
+        "| `run` | `--fast` |  |",
+        "| `run` | `once (command)` |  |",
+        "| `run once` | `--now` |  |",
+        "| `build` | `stop (command)` |  |",
+        "| `stop` | `--hard` |  |",
+    ]
+
+
+def test_a_package_is_related_to_its_modules_first(write: Write) -> None:
+    planned = write({"a/__init__.py": "", "a/b/__init__.py": "", "a/b/deep.py": "", "a/c.py": ""}).plan()
+    related = {p.slug: p.related for p in planned.pages()}
+    assert related["api-a-b"] == ["api-a-b-deep", "api-a", "api-a-c"]
 
 
 def test_entry_points_of_every_group_are_listed(write: Write) -> None:

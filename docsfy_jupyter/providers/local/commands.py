@@ -17,13 +17,50 @@ def command_options(module: PyModule) -> list[Option]:
     used |= {a.name.split(".")[0] for n in module.scan.imports if isinstance(n, ast.Import) for a in n.names}
     found: list[Option] = []
     if used & {"argparse", "click", "optparse", "typer"}:
+        parsers = _Parsers(module) if used & {"argparse"} else None
         for call, owner in module.scan.calls:
-            found += _declared(module.path, call, owner)
+            found += _declared(module.path, call, parsers.command(call, owner) if parsers else owner)
     if "typer" in used:
         for function in module.scan.functions:
             if any(called(d).rpartition(".")[2] in {"command", "callback"} for d in function.decorator_list):
                 found += _typer(module.path, function)
     return sorted(found, key=lambda o: o.line)
+
+
+class _Parsers:
+    """Which command of argparse a variable stands for, by where it is assigned.
+
+    Parameters
+    ----------
+    module : PyModule
+        Whose assignments are read.
+    """
+
+    def __init__(self, module: PyModule) -> None:
+        nodes = ast.walk(module.tree) if module.tree is not None else ()
+        assigned = (n for n in nodes if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call))
+        self._assigned = sorted(assigned, key=lambda n: n.lineno)
+
+    def command(self, call: ast.Call, owner: str) -> str:
+        """Return the command that a call adds to; the function around it when that is the main one or unknown."""
+        words = self._words(call, call.lineno)
+        return " ".join(reversed(words)) or owner
+
+    def _words(self, call: ast.Call, line: int) -> list[str]:
+        maker = self._maker(call, line)
+        if maker is None:
+            return []
+        first = maker.args[0] if maker.args else None
+        named = called(maker).endswith("add_parser") and isinstance(first, ast.Constant)
+        return ([str(first.value)] if named and isinstance(first, ast.Constant) else []) + self._words(maker, maker.lineno)
+
+    def _maker(self, call: ast.Call, line: int) -> ast.Call | None:
+        """Return what the variable before a call's last dot was assigned, last before a line."""
+        variable = dotted(call.func).rpartition(".")[0]
+        for node in reversed(self._assigned):
+            if variable and node.lineno < line and any(dotted(t) == variable for t in node.targets):
+                return node.value if isinstance(node.value, ast.Call) else None
+        return None
 
 
 def _declared(path: str, call: ast.Call, owner: str) -> Iterator[Option]:

@@ -184,7 +184,8 @@ def _module_page(analysis: Analysis, module: PyModule, importers: dict[str, list
     slugs = analysis.slugs
     package = module.name.rpartition(".")[0]
     siblings = [m.name for m in analysis.inside.get(package, [])]
-    near = [*sorted(module.imports), *importers.get(module.name, []), package, *siblings]
+    below = [m.name for m in analysis.inside.get(module.name, [])]
+    near = [*below, *sorted(module.imports), *importers.get(module.name, []), package, *siblings]
     related = [slugs[n] for n in dict.fromkeys(near) if n in slugs and slugs[n] != module.slug][:5]
     about = summary(module.griffe.docstring) if module.griffe is not None else ""
     return PlanPage(
