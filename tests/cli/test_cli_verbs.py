@@ -44,7 +44,7 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     assert out.startswith("via-cli · fake/pages=2 · ready · 2 / 2 pages · main · as of ")
     assert "The site: http://127.0.0.1:" in out
     assert err.splitlines()[-1] == "✓ Documentation ready!"
-    assert "✓ Generated page 2 of 2: Page 2" in err
+    assert "✓ Generated page 2 of 2: Page " in err
     assert document(run, "generate", str(shared_repo), *common)["current_stage"] == "up_to_date"
     assert document(run, "status", "via-cli")["status"] == "ready"
     assert document(run, "status", "via-cli/main/fake/pages=2") == document(run, "status", "via-cli", "fake", "pages=2", "--branch", "main")
@@ -61,22 +61,33 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     assert err == "Error: There is no project 'via-cli'.\n"
 
 
-def test_render_without_a_name_renders_all_and_tells_which_failed(run: Run, shared_server: Server, shared_repo: Path) -> None:
-    for name in ("all-one", "all-two"):
-        assert run("generate", str(shared_repo), "--provider", "fake", "--model", "pages=1", "--name", name)[0] == 0
-    rendered = {row["name"] for row in document(run, "render")["rendered"]}
-    assert {"all-one", "all-two"} <= rendered
-    with connect(shared_server.url, shared_server.token) as client:
-        row = client.get("all-two")
-    manifests = [path for path in shared_server.data_dir.rglob("manifest.json") if "all-two" in str(path)]
-    assert len(manifests) == 1, row.key
-    manifests[0].unlink()
-    code, out, _ = run("render")
-    assert "Rendered all-one/main/fake/pages=1\n" in out
-    assert (code, "Failed all-two/main/fake/pages=1: " in out) == (1, True), out
-    code, out, _ = run("render", "--json")
-    assert (code, list(json.loads(out)["failed"])) == (1, ["all-two/main/fake/pages=1"])
-    assert run("delete", "all-two", "--yes")[0] == 0
+def test_render_without_a_name_renders_all_and_tells_which_failed(
+    start_server: Callable[..., Server], demo_repo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = start_server()
+    where = ("--url", server.url, "--token", server.token)
+    with connect(server.url, server.token) as client:
+        for name in ("one", "two"):
+            client.wait(client.generate(demo_repo, provider="fake", model="pages=1", name=name), timeout=90)
+    assert main(["render", *where]) == 0
+    assert sorted(capsys.readouterr().out.splitlines()) == ["Rendered one/main/fake/pages=1", "Rendered two/main/fake/pages=1"]
+    (manifest,) = (path for path in server.data_dir.rglob("manifest.json") if "two" in str(path.relative_to(server.data_dir)))
+    manifest.unlink()
+    assert main(["render", *where]) == 1
+    out = capsys.readouterr().out
+    assert "Rendered one/main/fake/pages=1\n" in out
+    assert "Failed two/main/fake/pages=1: two/main/fake/pages=1 has no page cache" in out
+    assert main(["render", "--json", *where]) == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in answer["rendered"]] == ["one"]
+    assert list(answer["failed"]) == ["two/main/fake/pages=1"]
+
+
+def test_bad_input_is_one_sentence_and_exit_code_2(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("generate", str(tmp_path / "nowhere"))
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 2), ("", 2), ("y\n", 0)])

@@ -28,15 +28,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_all_that_the_package_reads_at_run_time(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    package = ROOT / "docsfy_jupyter"
-    tracked = subprocess.run(["git", "ls-files", "docsfy_jupyter"], cwd=ROOT, check=True, capture_output=True, text=True)
-    files = {name for name in tracked.stdout.split() if (ROOT / name).is_file()}
+    paths = (ROOT / "docsfy_jupyter").rglob("*")
+    files = {str(path.relative_to(ROOT)) for path in paths if path.is_file() and "__pycache__" not in path.parts}
     assert files
     assert files <= names
     assert "docsfy_jupyter/py.typed" in names
     assert any(name.startswith("docsfy_jupyter/site/templates/") for name in names)
     assert any(name.endswith("etc/jupyter/jupyter_server_config.d/docsfy_jupyter.json") for name in names)
-    assert not any("test" in Path(name).name or "__pycache__" in name for name in names - files), package
+    assert not any("test" in Path(name).name or "__pycache__" in name for name in names - files)
 
 
 def test_every_vendored_asset_has_its_licence_beside_it(wheel: Path) -> None:
