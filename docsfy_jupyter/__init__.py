@@ -31,6 +31,7 @@ from docsfy_jupyter.errors import (
 
 if TYPE_CHECKING:  # what is loaded on first use, for type checkers and editors
     from docsfy_jupyter.client.client import AsyncDocsfyClient, DocsfyClient, connect, connect_async
+    from docsfy_jupyter.client.history import history
     from docsfy_jupyter.client.verbs import Polled
     from docsfy_jupyter.models import Plan, Stage, Status, Variant, VariantKey
     from docsfy_jupyter.widgets.dashboard import Dashboard
@@ -73,12 +74,14 @@ __all__ = [
     "__version__",
     "connect",
     "connect_async",
+    "history",
 ]
 _LAZY = {
     "AsyncDocsfyClient": "client.client",
     "DocsfyClient": "client.client",
     "connect": "client.client",
     "connect_async": "client.client",
+    "history": "client.history",
     "Polled": "client.verbs",
     "Plan": "models",
     "Stage": "models",

@@ -337,6 +337,28 @@ def download(
     return path
 
 
+def export(table: str, target: str | Path) -> Steps[Path]:
+    """Save one table of the history as a Parquet file, written aside and renamed; `history` does so for all of them.
+
+    Parameters
+    ----------
+    table : str
+        ``runs``, ``stages``, ``pages``, ``ai_calls``, ``events`` or ``projects``.
+    target : str or Path
+        The file.
+
+    Raises
+    ------
+    BadRequest, StoreUnavailable, ClientError
+    OSError
+        The file cannot be written.
+    """
+    path = Path(target)
+    with saving(path) as file:
+        yield Request("GET", "api/history.parquet", {"table": table}, timeout=300, sink=file)
+    return path
+
+
 def wait(
     variant: Selector,
     provider: str | None = None,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
 from http.client import responses
+from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
-from tornado import web
+from tornado import iostream, web
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.generation.manager import Manager
@@ -209,6 +212,27 @@ class DocsfyHandler(APIHandler):
     def has(self, data: Any) -> bool:
         """Whether the caller has this answer already."""
         return _tag(json.dumps(data, allow_nan=False)) in self.given_tags()
+
+    async def send_file(self, path: Path, name: str, media_type: str) -> None:
+        """Send a file for keeping, under a name; a caller that goes away ends it.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        name, media_type : str
+            As the caller sees it.
+        """
+        self.set_header("Content-Type", media_type)
+        self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}")
+        with await asyncio.to_thread(path.open, "rb") as file:
+            while chunk := await asyncio.to_thread(file.read, 1 << 18):
+                self.write(chunk)
+                try:
+                    await self.flush()
+                except iostream.StreamClosedError:
+                    return
+        self.finish(set_content_type=media_type)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer every error as ``{detail, message, code}``."""

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from tornado import iostream
-
 from docsfy_jupyter.errors import BadRequest, Conflict, NoSite, NotFound
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.requests import GenerateRequest, validated
@@ -186,19 +184,7 @@ class VariantHandler(DocsfyHandler):
             path = Path(folder) / "site.tar.gz"
             if not await asyncio.to_thread(_archive, self.manager.folder(row.key).sites, path, top):
                 raise NoSite(f"{row.address} has no site yet; generate it first.")
-            await self._send(path, f"{top}.tar.gz")
-
-    async def _send(self, path: Path, name: str) -> None:
-        self.set_header("Content-Type", "application/gzip")
-        self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}")
-        with await asyncio.to_thread(path.open, "rb") as file:
-            while chunk := await asyncio.to_thread(file.read, 1 << 18):
-                self.write(chunk)
-                try:
-                    await self.flush()
-                except iostream.StreamClosedError:
-                    return
-        self.finish(set_content_type="application/gzip")
+            await self.send_file(path, f"{top}.tar.gz", "application/gzip")
 
 
 def _archive(sites: SiteVersions, target: Path, top: str) -> bool:

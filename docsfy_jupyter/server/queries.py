@@ -69,6 +69,14 @@ class ListQuery(Query):
     since: Count = Field(default=0, description="Only rows that changed after this `rev`.")
 
 
+class TableQuery(Query):
+    """Which table of the history."""
+
+    table: Literal["runs", "stages", "pages", "ai_calls", "events", "projects"] = Field(
+        default="runs", description="`stages` holds one row for each stage of each run."
+    )
+
+
 class RunsQuery(Query):
     """Which runs of the history."""
 

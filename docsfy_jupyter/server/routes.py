@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from docsfy_jupyter.requests import GenerateRequest
-from docsfy_jupyter.server import handlers, pages, site_handlers
+from docsfy_jupyter.server import handlers, history, pages, site_handlers
 from docsfy_jupyter.server.base import UnknownHandler
 from docsfy_jupyter.server.openapi import OpenApiHandler
-from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery, ListQuery, OwnerQuery, RowQuery, RunsQuery
+from docsfy_jupyter.server.queries import (
+    AbortQuery,
+    AddressQuery,
+    EventsQuery,
+    ListQuery,
+    OwnerQuery,
+    RowQuery,
+    RunsQuery,
+    TableQuery,
+)
 from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
 _ROW = Operation("get_variant", "Row", RowQuery, errors=(404, 409), tagged=True)
@@ -50,6 +59,12 @@ ROUTES: tuple[Route, ...] = (
     Route("/api/models", handlers.SystemHandler, {"GET": Operation("list_models", "Models")}),
     Route("/api/models/refresh", handlers.SystemHandler, {"POST": Operation("list_models", "Models")}, suffix="_refreshed"),
     Route("/api/runs", handlers.SystemHandler, {"GET": Operation("list_runs", "Runs", RunsQuery)}),
+    Route(
+        "/api/history.parquet",
+        history.HistoryHandler,
+        {"GET": Operation("export_history", "application/vnd.apache.parquet", TableQuery)},
+    ),
+    Route("/api/snapshot", history.HistoryHandler, {"GET": Operation("export_snapshot", "application/vnd.duckdb.file")}),
     Route("/api/projects/by-id/{generation_id}", handlers.RunIdHandler, {"GET": _ROW}, suffix="_by_run"),
     Route(
         "/api/projects/{name}",

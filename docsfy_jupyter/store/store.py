@@ -41,7 +41,16 @@ _RUN_FILTERS = {
     "outcome": "outcome = ?",
     "since": "started_at >= ?",
 }
-_TABLES = ("projects", "runs", "events", "pages", "ai_calls")
+_TABLES = {
+    **{name: f"SELECT * FROM {name}" for name in ("projects", "runs", "events", "pages", "ai_calls")},  # noqa: S608
+    "stages": (
+        "SELECT runs.generation_id, name, branch, ai_provider, ai_model, stage.key AS stage, "
+        "CAST(stage.value ->> '$' AS TIMESTAMPTZ) AS began_at, "
+        "coalesce(lead(CAST(stage.value ->> '$' AS TIMESTAMPTZ)) OVER (PARTITION BY runs.generation_id "
+        "ORDER BY CAST(stage.value ->> '$' AS TIMESTAMPTZ)), runs.ended_at) AS ended_at "
+        "FROM runs, json_each(runs.stage_times) AS stage"
+    ),
+}
 CLOSE_LIMIT = 5.0  # seconds that a clean end may take
 
 
@@ -226,7 +235,7 @@ class Store:
         if table not in _TABLES:
             raise BadRequest(f"No table {table[:40]!r}; there are {', '.join(_TABLES)}.")
         part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        await self._database.read(f"COPY {table} TO {_quoted(part)} (FORMAT parquet)")
+        await self._database.read(f"COPY ({_TABLES[table]}) TO {_quoted(part)} (FORMAT parquet)")
         await asyncio.to_thread(os.replace, part, target)
 
     async def snapshot(self, target: Path) -> None:

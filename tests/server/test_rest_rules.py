@@ -62,7 +62,7 @@ def test_a_near_miss_is_named(walk: Walk) -> None:
     assert f"walk/main/fake/{MODEL}" in answer.json()["candidates"]
 
 
-LATER = ["api/batches/b1", "api/batches/b1/abort", "api/estimate", "api/history.parquet?table=runs", "api/snapshot"]
+LATER = ["api/batches/b1", "api/batches/b1/abort", "api/estimate"]
 LATER += ["api/freshness", "api/ws?token=x"]
 
 

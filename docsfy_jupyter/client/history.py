@@ -1,0 +1,94 @@
+"""The history in the caller's own DuckDB: every run ever made, to be asked with SQL, without touching the server's file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from docsfy_jupyter.client.client import DocsfyClient, connect
+
+TABLES = ("runs", "stages", "pages", "ai_calls", "events", "projects")
+
+
+def history(client: DocsfyClient | None = None) -> History:
+    """Fetch the history of the server.
+
+    Parameters
+    ----------
+    client : DocsfyClient, optional
+        `docsfy_jupyter.connect` otherwise.
+
+    Returns
+    -------
+    History
+        With views ``runs``, ``stages``, ``pages``, ``ai_calls``, ``events`` and ``projects``; times are in UTC.
+
+    Raises
+    ------
+    ServerNotFound, StoreUnavailable, ClientError
+    """
+    return History(client or connect()).refresh()
+
+
+class History:
+    """An in-process DuckDB connection with the history as views; `history` makes one.
+
+    Parameters
+    ----------
+    client : DocsfyClient
+        Asked for the tables by `refresh`.
+
+    Attributes
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        For everything beyond `sql`.
+    """
+
+    def __init__(self, client: DocsfyClient) -> None:
+        self._client = client
+        self._folder = tempfile.TemporaryDirectory(prefix="docsfy-history-")
+        self.connection = duckdb.connect(":memory:")
+        self.connection.execute("SET TimeZone = 'UTC'")
+
+    def refresh(self) -> Self:
+        """Fetch the tables anew.
+
+        Raises
+        ------
+        StoreUnavailable, ClientError
+            What was fetched before is still there.
+        """
+        for name in TABLES:
+            path = Path(self._folder.name) / f"{name}.parquet"
+            self._client.export(name, path)
+            self.connection.read_parquet(str(path)).create_view(name, replace=True)
+        return self
+
+    def sql(self, query: str) -> duckdb.DuckDBPyRelation:
+        """Ask; the relation has ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()`` and shows itself as a table.
+
+        Raises
+        ------
+        duckdb.Error
+            The query cannot be answered.
+        """
+        return self.connection.sql(query)
+
+    def close(self) -> None:
+        """Forget the tables."""
+        self.connection.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.connection.sql(f'SELECT count(*) FROM {name}').fetchall()[0][0]} {name}" for name in TABLES)  # noqa: S608
+        return f"<History of {self._client.url}: {counts}>"

@@ -1,0 +1,54 @@
+"""The history in the caller's own DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Server
+
+from docsfy_jupyter import DocsfyClient, GenerationFailed, connect, history
+
+
+@pytest.fixture
+def told(shared_server: Server, shared_repo: Path) -> Iterator[DocsfyClient]:
+    """A client of a server that has made a good run and one that failed."""
+    with connect(shared_server.url, shared_server.token) as client:
+        client.wait(client.generate(shared_repo, name="told", provider="fake", model="pages=2"))
+        with pytest.raises(GenerationFailed):
+            client.wait(client.generate(shared_repo, name="told", provider="fake", model="pages=2,fail=page-2"))
+        yield client
+
+
+def test_every_table_can_be_asked_while_the_server_runs(told: DocsfyClient) -> None:
+    with history(told) as past:
+        outcomes = past.sql("SELECT outcome, count(*) FROM runs WHERE name = 'told' GROUP BY outcome ORDER BY outcome").fetchall()
+        assert outcomes == [("error", 1), ("ready", 1)]
+        pages = past.sql("SELECT slug, failure FROM pages JOIN runs USING (generation_id) WHERE name = 'told' AND pages.outcome = 'failed'")
+        assert pages.fetchall() == [("page-2", "exit code 1: the fake failed")]
+        stages = past.sql(
+            "SELECT stage FROM stages JOIN runs USING (generation_id) WHERE runs.name = 'told' AND outcome = 'ready' ORDER BY began_at"
+        ).fetchall()
+        assert [stage for (stage,) in stages] == ["cloning", "planning", "generating_pages", "rendering"]
+        assert past.sql("SELECT count(*) FROM stages WHERE ended_at < began_at").fetchall() == [(0,)]
+        began = past.sql("SELECT min(started_at) FROM runs WHERE name = 'told'").fetchall()[0][0]
+        assert began.utcoffset() == UTC.utcoffset(None)
+        calls = past.sql("SELECT purpose, calls.outcome, count(*) FROM ai_calls AS calls JOIN runs USING (generation_id) WHERE name = 'told' GROUP BY ALL ORDER BY ALL")
+        assert calls.fetchall() == [("page", "failed", 3), ("page", "ok", 3), ("plan", "ok", 2)]
+        assert past.sql("SELECT count(*) FROM events").fetchall()[0][0] > 0
+        assert past.sql("SELECT status FROM projects WHERE name = 'told' ORDER BY status").fetchall() == [("error",), ("ready",)]
+        assert "runs" in repr(past)
+        again = past.refresh().sql("SELECT count(*) FROM runs WHERE name = 'told'").fetchall()
+        assert again == [(2,)]
+
+
+def test_a_snapshot_is_a_database_of_its_own_and_other_tables_are_refused(shared_server: Server, tmp_path: Path) -> None:
+    answer = shared_server.call("GET", "api/snapshot")
+    (tmp_path / "copy.duckdb").write_bytes(answer.content)
+    with duckdb.connect(str(tmp_path / "copy.duckdb"), read_only=True) as copy:
+        assert copy.sql("SELECT count(*) >= 0 FROM runs").fetchall() == [(True,)]
+    refused = shared_server.call("GET", "api/history.parquet?table=secrets")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
