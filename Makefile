@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo lab test lint pictures cases clean browser
+.PHONY: demo lab test lint pictures cases clean browser notebooks
 
 $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ lint: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test  ## every measurement, beside its limit
 	@failed=0; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || failed=1; done; exit $$failed
+
+notebooks: $(VENV)/installed-test  ## execute the example notebooks and store them as they are committed
+	PYTHONPATH=tests $(BIN)/python tests/notebooks/refresh_notebooks.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
