@@ -197,15 +197,23 @@ def test_the_import_graph_leaves_out_arrows_that_follow_from_others(write: Write
     repo = write({"p/__init__.py": "", "p/a.py": "import p.b, p.c\n", "p/b.py": "import p.c\n", "p/c.py": ""})
     page = repo.pages()["architecture"]
     assert page.count("-->") == 2
-    assert "n0 --> n1\n  n1 --> n2" in page
+    assert 'graph TD\n  n0["a"]\n  n1["b"]\n  n2["c"]\n  n0 --> n1\n  n1 --> n2' in page
     assert "| [`p.a`](api-p-a.md) | `p.b`, `p.c` |  |" in page
 
 
 def test_a_graph_of_many_modules_is_folded_to_thirty_boxes(write: Write) -> None:
     files = {f"p/k{i}/m{j}.py": f"import p.k{(i + 1) % 20}.m{j}\n" for i in range(20) for j in range(4)}
     page = write(files).pages()["architecture"]
-    assert page.count('["p.') == 20
+    assert page.count('["k') == 20
     assert "Modules are folded to 2 name parts." in page
+
+
+def test_a_flat_package_of_many_modules_draws_the_most_connected(write: Write) -> None:
+    page = write({"p/__init__.py": "", **{f"p/m{i}.py": "import p.m0\n" for i in range(40)}}).pages()["architecture"]
+    assert page.count('["m') == 30
+    assert '["m0"]' in page
+    assert "graph LR" in page
+    assert "Drawn are the 30 most connected of 40." in page
 
 
 def test_titles_are_the_shortest_that_no_other_module_has() -> None:

@@ -12,11 +12,11 @@ from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
 from docsfy_jupyter.providers.local.analysis import Analysis, PyModule, digest, public_members
 from docsfy_jupyter.providers.local.docstrings import summary
 from docsfy_jupyter.providers.local.files import redact
+from docsfy_jupyter.providers.local.graph import architecture
 from docsfy_jupyter.providers.local.naming import group_titles, short_titles
 from docsfy_jupyter.providers.local.packaging import installation, read_packaging
 from docsfy_jupyter.providers.local.project_pages import (
     Draft,
-    architecture,
     command_line,
     configuration,
     document,

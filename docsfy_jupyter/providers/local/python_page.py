@@ -173,8 +173,8 @@ class ModulePage:
     def _parameters(self, item: griffe.Object) -> str:
         """List what the signature says when the docstring has no list of its own."""
         called = constructor(item) if isinstance(item, griffe.Class) else item
-        if not isinstance(called, griffe.Function):
-            return ""
+        if not isinstance(called, griffe.Function) or (called is not item and called.docstring):
+            return ""  # A constructor with a docstring is described below, as a member.
         text = item.docstring.value if item.docstring else ""
         if re.search(r"^\s*(Parameters\s*\n\s*-{3,}|(Args|Arguments|Parameters|Params):|:param\b)", text, re.MULTILINE):
             return ""
