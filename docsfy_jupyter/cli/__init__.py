@@ -49,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader has seen enough: ``jupyter docsfy list | head -1``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder without permission
+        say_error(errors.ClientError(f"{error.filename or 'The disk'}: {error.strerror or error}"), as_json=options.json)
+        return 1
     return code
 
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from docsfy_jupyter.errors import BadRequest
+
 
 def target_file(target: Path, name: str) -> Path:
     """Return the file for a target that may be a folder; ``name`` becomes a safe file name there."""
@@ -19,7 +21,15 @@ def target_file(target: Path, name: str) -> Path:
 
 @contextmanager
 def saving(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file beside `path` that takes its place at the end, or disappears if anything goes wrong."""
+    """Yield a file beside `path` that takes its place at the end, or disappears if anything goes wrong.
+
+    Raises
+    ------
+    BadRequest
+        There is no folder for it.
+    """
+    if not path.parent.is_dir():
+        raise BadRequest(f"{path} cannot be written: {path.parent} is no folder.")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}-", delete=False) as file:
         try:
             yield file

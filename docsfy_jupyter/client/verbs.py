@@ -327,11 +327,14 @@ def download(
     Raises
     ------
     NoSite, NotFound, Ambiguous, ClientError
+    BadRequest
+        `target` lies in no folder.
     OSError
         The file cannot be written.
     """
-    query = yield from _query(variant, provider, model, branch)
-    path = target_file(Path(target), "-".join((query["name"], query.get("branch", ""), query["provider"], query["model"])))
+    row = yield from get(variant, provider, model, branch=branch)
+    query = yield from _query(row)
+    path = target_file(Path(target), "-".join((row.name, row.branch, row.ai_provider, row.ai_model)))
     with saving(path) as file:
         yield Request("GET", "api/variant/download", query, timeout=300, sink=file)
     return path

@@ -91,6 +91,10 @@ async def test_the_awaited_client_does_all_that_the_blocking_one_does(shared_ser
         assert (await client.events(ready, after=events[0]["seq"]))[0] == events[1]
         archive = await client.download(ready, target=tmp_path)
         assert archive == tmp_path / "later-main-fake-pages-2.tar.gz"
+        assert await client.download("later", "fake", "pages=2", target=tmp_path) == archive
+        with pytest.raises(BadRequest, match="nowhere is no folder"):
+            await client.download(ready, target=tmp_path / "nowhere" / "x.tar.gz")
+        assert [path.name for path in tmp_path.iterdir()] == [archive.name]
         with tarfile.open(archive) as tar:
             assert tar.getnames()[0].startswith("later-main-fake-pages")
         assert (await client.render("later")).status is Status.READY
