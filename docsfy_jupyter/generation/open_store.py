@@ -64,11 +64,16 @@ class OpenStore:
                 await self._recover(store)
                 self.store, self._problem = store, None
             except StoreUnavailable as error:
-                if self._problem is None or self._problem.message != error.message:
-                    self._log.warning("docsfy_jupyter: %s", error.message)
-                self._problem, self._refused = error, True
-                await asyncio.sleep(_RETRY)
+                await self._wait(error)
+            except Exception as error:  # noqa: BLE001  told to every caller and to the log, and tried again
+                await self._wait(StoreUnavailable(f"The database could not be opened ({type(error).__name__}: {error})."))
         self._recovered.set()
+
+    async def _wait(self, error: StoreUnavailable) -> None:
+        if self._problem is None or self._problem.message != error.message:
+            self._log.warning("docsfy_jupyter: %s", error.message)
+        self._problem, self._refused = error, True
+        await asyncio.sleep(_RETRY)
 
     async def close(self) -> None:
         """Close it; a second call does nothing."""
