@@ -112,14 +112,16 @@ async def test_the_python_cells_run_in_a_kernel(server: Server, home: Path) -> N
         try:
             first, *others = (here(cell, home) for cell in cells())
             go, settled = f"import os; os.chdir({str(home)!r})", "connect().wait('click')"  # nobody reads on that quickly
+            printed = ""
             for code in (go, first, settled, *others):
                 said = await _executed(socket, code)
                 assert said["error"] is None, f"{code}\n{said['error']}"
+                printed += said["text"]
         finally:
             socket.close()
             await http.delete(f"api/kernels/{kernel}")
     assert (home / "click-main-local-static.tar.gz").is_file()
-    assert "click/main/local/static" in said["text"]
+    assert "click/main/local/static" in printed
 
 
 async def _executed(socket: Any, code: str) -> dict[str, Any]:
