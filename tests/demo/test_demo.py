@@ -47,10 +47,10 @@ class Demo:
         return sorted(path for path in self.site.glob("*.md"))
 
 
-def run_demo(folder: Path, *before: str) -> Demo:
-    """Clone this checkout and run the demo in the clone, with a Jupyter configuration of its own."""
+def run_demo(folder: Path, source: Path, *before: str) -> Demo:
+    """Clone a checkout of this project and run the demo in the clone, with a Jupyter configuration of its own."""
     clone = folder / "clone"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(clone)], check=True)
+    subprocess.run(["git", "clone", "-q", str(source), str(clone)], check=True)
     env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(folder / "runtime"), "JUPYTER_CONFIG_DIR": str(folder / "config")}
     command = [*before, *demo_command()]
     result = subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, timeout=170, stdin=subprocess.DEVNULL)
@@ -60,7 +60,7 @@ def run_demo(folder: Path, *before: str) -> Demo:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     """Run the demo once."""
-    return run_demo(tmp_path_factory.mktemp("demo"))
+    return run_demo(tmp_path_factory.mktemp("demo"), ROOT)
 
 
 def public_modules(clone: Path) -> list[str]:
@@ -137,7 +137,7 @@ def test_the_pictures_of_the_readme_can_be_taken_anew(demo: Demo, site_browser: 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="network namespaces are Linux's")
 def test_the_demo_is_the_same_without_any_network(demo: Demo, tmp_path: Path) -> None:
-    alone = run_demo(tmp_path, *own_network())
+    alone = run_demo(tmp_path, demo.folder, *own_network())
     assert alone.result.returncode == 0, alone.result.stderr[-3000:]
     assert [path.name for path in alone.pages()] == [path.name for path in demo.pages()]
     assert broken_links(alone.site) == []
