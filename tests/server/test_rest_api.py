@@ -123,7 +123,7 @@ def test_bad_requests_have_one_shape(
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
 def test_nothing_answers_without_a_token(shared_server: Server, method: str, path: str) -> None:
-    answer = httpx.request(method, shared_server.api + path, trust_env=False)
+    answer = httpx.request(method, shared_server.api + path, trust_env=False, verify=False)
     assert answer.status_code == 403, answer.text
     assert answer.json()["detail"]
 
