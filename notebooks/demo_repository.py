@@ -67,7 +67,7 @@ def site_path(client: DocsfyClient, variant: Variant) -> str:
 def why_not(repository: str) -> str | None:
     """Say why a repository cannot be documented now; None where nothing speaks against trying."""
     if not repository:
-        return "REPOSITORY is empty, so nothing was done. Put a URL or a folder into the first cell, run it and then this one."
+        return "REPOSITORY is empty, so nothing was done. Set it in the first cell to document your own."
     host = urlsplit(repository).hostname if "://" in repository else None
     behind_proxy = any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"))
     if host is None or behind_proxy or _answers(host):
