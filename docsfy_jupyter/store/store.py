@@ -1,37 +1,28 @@
-"""The durable rows: variants, runs, events, pages. The only importer of duckdb beside ``database.py``.
+"""The durable rows: variants, runs, events, pages, calls; one verb for each thing that happens to them.
 
-A row keeps what people query in columns of its own, and the whole of it as JSON in ``state``, in one write.
+A row keeps what people query in columns of its own, and all of it but the plan as JSON in ``state``, in one write.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docsfy_jupyter.errors import BadRequest
-from docsfy_jupyter.models import Status, Variant, VariantKey, iso, money, safe_text, utc_now
-from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, Record, RunEnd, RunStart, columns
+from docsfy_jupyter.models import Status, Variant, VariantKey, iso, utc_now
+from docsfy_jupyter.store import statements
+from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
 
 if TYPE_CHECKING:
     from docsfy_jupyter.store.database import Database
     from docsfy_jupyter.store.opening import Connection
 
-_KEY_COLUMNS = ("name", "branch", "ai_provider", "ai_model", "owner")
-_KEY = " AND ".join(f"{name} = ?" for name in _KEY_COLUMNS)
-_RUNNING = "status = 'generating' AND generation_id = ?"
-_TEXTS = ("status", "generation_id", "repo_url", "current_stage", "plan_json", "error_message", "last_commit_sha")
-_TIMES = ("last_generated", "created_at", "updated_at", "started_at")
-_NUMBERS = ("page_count", "total_cost_usd")
-_PROGRESS = ("current_stage", "page_count", "updated_at", "state")  # what a run in progress changes; the plan once
-_TYPES = {"page_count": "INTEGER", "updated_at": "TIMESTAMPTZ", "state": "JSON", "plan_json": "JSON"}
-_ROWS_AT_ONCE = 100
 RESTART = "the server (it was restarted)"
 _RUN_FILTERS = {
     "name": "name = ?",
@@ -95,7 +86,7 @@ class Store:
     async def load_variants(self) -> list[Variant]:
         """Return every row."""
         rows = await self._database.read("SELECT state, plan_json FROM projects")
-        return [_row(row["state"], row["plan_json"]) for row in rows]
+        return [statements.read_row(row["state"], row["plan_json"]) for row in rows]
 
     async def recover(self, message: str) -> list[Variant]:
         """Turn rows that a dead server left in ``generating`` into ``error``, and close their runs.
@@ -108,13 +99,14 @@ class Store:
 
         def work(connection: Connection) -> list[Variant]:
             found = connection.execute("SELECT state, plan_json FROM projects WHERE status = 'generating'").fetchall()
-            rows = [_cut_off(_row(*values), message) for values in found]
+            rows = [_cut_off(statements.read_row(*values), message) for values in found]
             for row in rows:
-                _update(connection, _record(row), _KEY, _values(row.key))
-                _end(connection, _cut_off_run(row, message))
+                statements.update(connection, statements.row_record(row), statements.KEY, statements.key_values(row.key))
+                statements.end_run(connection, _cut_off_run(row, message))
             sql = "UPDATE runs SET outcome = 'error', error_message = ?, ended_at = ?, ended_by = ? WHERE ended_at IS NULL"
             connection.execute(sql, [message, utc_now(), RESTART]).fetchall()
-            _insert(connection, "events", [Event(row.generation_id, utc_now(), "error", message, RESTART) for row in rows])
+            events = [Event(row.generation_id, utc_now(), "error", message, RESTART) for row in rows]
+            statements.insert(connection, "events", events)
             return rows
 
         return await self._database.write(work)
@@ -123,9 +115,9 @@ class Store:
         """Write the row, the run and its first event."""
 
         def work(connection: Connection) -> None:
-            _put(connection, variant)
-            _insert(connection, "runs", [run])
-            _insert(connection, "events", [event])
+            statements.put(connection, variant)
+            statements.insert(connection, "runs", [run])
+            statements.insert(connection, "events", [event])
 
         await self._database.write(work)
 
@@ -142,11 +134,12 @@ class Store:
         """
 
         def work(connection: Connection) -> None:
-            _progress(connection, [update.row for update in updates if not update.planned], _PROGRESS)
-            _progress(connection, [update.row for update in updates if update.planned], (*_PROGRESS, "plan_json"))
-            _insert(connection, "events", events)
-            _insert(connection, "pages", pages)
-            _insert(connection, "ai_calls", calls)
+            names = statements.PROGRESS
+            statements.save_progress(connection, [update.row for update in updates if not update.planned], names)
+            statements.save_progress(connection, [update.row for update in updates if update.planned], (*names, "plan_json"))
+            statements.insert(connection, "events", events)
+            statements.insert(connection, "pages", pages)
+            statements.insert(connection, "ai_calls", calls)
 
         if updates or events or pages or calls:
             await self._database.write(work)
@@ -178,31 +171,32 @@ class Store:
         """
 
         def work(connection: Connection) -> Variant | None:
-            where, values = f"{_KEY} AND {_RUNNING}", [*_values(row.key), row.generation_id]
-            if not _update(connection, _record(row), where, values):
-                return _get(connection, row.key)
-            _end(connection, end)
-            _insert(connection, "events", events)
-            _insert(connection, "pages", pages)
-            _insert(connection, "ai_calls", calls)
+            where, values = f"{statements.KEY} AND {statements.RUNNING}", [*statements.key_values(row.key), row.generation_id]
+            if not statements.update(connection, statements.row_record(row), where, values):
+                return statements.get(connection, row.key)
+            statements.end_run(connection, end)
+            statements.insert(connection, "events", events)
+            statements.insert(connection, "pages", pages)
+            statements.insert(connection, "ai_calls", calls)
             return row
 
         return await self._database.write(work)
 
     async def save_row(self, row: Variant) -> None:
         """Write a row outside a run."""
-        await self._database.write(lambda connection: _put(connection, row))
+        await self._database.write(lambda connection: statements.put(connection, row))
 
     async def delete_variant(self, key: VariantKey, user: str) -> bool:
         """Delete a row; its runs stay, marked, so that cost never shrinks."""
 
         def work(connection: Connection) -> bool:
-            row = _get(connection, key)
+            row = statements.get(connection, key)
             if row is None:
                 return False
-            connection.execute(f"DELETE FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
-            connection.execute(f"UPDATE runs SET deleted = TRUE WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
-            _insert(connection, "events", [Event(row.generation_id, utc_now(), "deleted", f"Deleted {key.address}", user)])
+            connection.execute(f"DELETE FROM projects WHERE {statements.KEY}", statements.key_values(key)).fetchall()  # noqa: S608
+            connection.execute(f"UPDATE runs SET deleted = TRUE WHERE {statements.KEY}", statements.key_values(key)).fetchall()  # noqa: S608
+            event = Event(row.generation_id, utc_now(), "deleted", f"Deleted {key.address}", user)
+            statements.insert(connection, "events", [event])
             return True
 
         return await self._database.write(work)
@@ -302,106 +296,10 @@ def _cut_off_run(row: Variant, message: str) -> RunEnd:
     )
 
 
-def _values(key: VariantKey) -> list[Any]:
-    return [getattr(key, name) for name in _KEY_COLUMNS]
-
-
-def _marks(values: Collection[Any]) -> str:
-    return ", ".join("?" * len(values))
-
-
-def _row(state: str, plan_json: str | None) -> Variant:
-    return Variant.from_json({"plan_json": plan_json, **json.loads(state)})
-
-
 def _open(folder: Path) -> Database:
     """Load DuckDB, here and not at the start of a Jupyter server that may never need it, and open the file; blocks."""
     database: Database = import_module("docsfy_jupyter.store.database").open_database(folder)
     return database
-
-
-def _get(connection: Connection, key: VariantKey) -> Variant | None:
-    found = connection.execute(f"SELECT state, plan_json FROM projects WHERE {_KEY}", _values(key)).fetchall()  # noqa: S608
-    return _row(*found[0]) if found else None
-
-
-def _put(connection: Connection, row: Variant) -> None:
-    """Write a row whole: an update where it exists, else an insert."""
-    record = _record(row)
-    if not _update(connection, record, _KEY, _values(row.key)):
-        record = {**dict(zip(_KEY_COLUMNS, map(safe_text, _values(row.key)), strict=True)), **record}
-        sql = f"INSERT INTO projects ({', '.join(record)}) VALUES ({_marks(record)})"  # noqa: S608
-        connection.execute(sql, list(record.values())).fetchall()
-
-
-def _update(connection: Connection, record: Mapping[str, Any], where: str, values: Sequence[Any], table: str = "projects") -> int:
-    """Change columns; returns in how many rows."""
-    changes = ", ".join(f"{name} = ?" for name in record)
-    sql = f"UPDATE {table} SET {changes} WHERE {where}"  # noqa: S608
-    return int(connection.execute(sql, [*record.values(), *values]).fetchall()[0][0])
-
-
-def _progress(connection: Connection, rows: Sequence[Variant], names: Sequence[str]) -> None:
-    """Update some columns of many rows by one statement; a generation id belongs to one row."""
-    if not rows:
-        return
-    records = [_record(row) for row in rows]
-    changes = ", ".join(f"{name} = new.{name}" for name in names)
-    types = ", ".join(f"?::{_TYPES.get(name, 'VARCHAR')}" for name in ("generation_id", *names))
-    given = ", ".join([f"({types})"] * len(records))
-    sql = (
-        f"UPDATE projects SET {changes} FROM (VALUES {given}) AS new (generation_id, {', '.join(names)}) "  # noqa: S608
-        "WHERE projects.generation_id = new.generation_id AND projects.status = 'generating'"
-    )
-    values = [record[name] for record in records for name in ("generation_id", *names)]
-    connection.execute(sql, values).fetchall()
-
-
-def _end(connection: Connection, end: RunEnd) -> None:
-    record = {name: _bound(name, value) for name, value in columns(end).items() if name != "generation_id"}
-    _update(connection, record, "generation_id = ? AND ended_at IS NULL", [end.generation_id], "runs")
-
-
-def _insert(connection: Connection, table: str, records: Sequence[Record]) -> None:
-    """Append records of one kind, many by one statement."""
-    for first in range(0, len(records), _ROWS_AT_ONCE):
-        rows = [columns(record) for record in records[first : first + _ROWS_AT_ONCE]]
-        marks = ", ".join([f"({_marks(rows[0])})"] * len(rows))
-        sql = f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES {marks}"  # noqa: S608
-        connection.execute(sql, [_bound(name, value) for row in rows for name, value in row.items()]).fetchall()
-
-
-def _bound(name: str, value: Any) -> Any:
-    """Make a field storable in its column."""
-    if name == "cost_usd":
-        return money(value)
-    return _json(value) if isinstance(value, Mapping | tuple) else _clean(value)
-
-
-def _record(row: Variant) -> dict[str, Any]:
-    """Return the columns of a row beside its key; ``state`` is the whole row but the plan, which has a column of its own."""
-    data: dict[str, Any] = _clean(row.to_json())
-    plain = {name: data[name] for name in (*_TEXTS, *_NUMBERS)}
-    times = {name: _as_time(data[name]) for name in _TIMES}
-    del data["plan_json"]
-    return {**plain, **times, "state": json.dumps(data, allow_nan=False)}
-
-
-def _clean(value: Any) -> Any:
-    """Make a value storable at any depth: no lone surrogates, no NUL, no NaN (which is unknown: None)."""
-    if isinstance(value, str):
-        return safe_text(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {safe_text(str(name)): _clean(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(part) for part in value]
-    return value
-
-
-def _json(value: Any) -> str:
-    return json.dumps(_clean(value), default=lambda other: safe_text(str(other)), allow_nan=False)
 
 
 def _quoted(path: Path) -> str:
@@ -418,7 +316,3 @@ def _time(text: str) -> datetime:
         return datetime.fromisoformat(text)
     except ValueError:
         raise BadRequest(f"since={text[:40]!r} is not an ISO 8601 time.") from None
-
-
-def _as_time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
