@@ -83,7 +83,7 @@ def answered_while(server: Server, path: str, until: Callable[[httpx.Response], 
         base_url=server.url, trust_env=False, timeout=60, headers={"Authorization": f"token {server.token}"}
     ) as client:
         while not until(client.get(f"docsfy/{path}")):
-            assert time.monotonic() - began < 120
+            assert time.monotonic() - began < 240
             for _ in range(5):
                 assert client.get("api").status_code == 200
                 times.append(time.monotonic() - began)
