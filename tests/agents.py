@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from docsfy_jupyter.generation.manager import Manager
+from docsfy_jupyter.models import Variant
+
 FAKE_AGENT = Path(__file__).parent / "fake_agent.py"
 NAMES = ("claude", "gemini", "cursor-agent")
 
@@ -62,3 +65,10 @@ def fake_agents(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agent
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "GEMINI_API_KEY", "CURSOR_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     yield agents
+
+
+async def recorded_calls(manager: Manager, row: Variant) -> list[dict[str, Any]]:
+    """Return the rows of ``ai_calls`` of a run."""
+    store = await manager.ready()
+    await manager._writer.flush()
+    return await store._database.read("SELECT * FROM ai_calls WHERE generation_id = ?", [row.generation_id])

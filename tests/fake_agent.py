@@ -112,7 +112,7 @@ def answer(act: dict[str, Any], turn: str, pages: int) -> int:
     text = act.get("error", text)
     if NAME == "claude":
         usage = {"inputTokens": 100, "outputTokens": 20, "cacheReadInputTokens": 50, "cacheCreationInputTokens": 5}
-        envelope = {
+        envelope: dict[str, Any] = {
             "type": "result",
             "subtype": "success",
             "is_error": failed,
@@ -124,7 +124,8 @@ def answer(act: dict[str, Any], turn: str, pages: int) -> int:
     elif NAME == "gemini":
         tokens = {"prompt": 100, "candidates": 20, "thoughts": 3, "cached": 50, "total": 123}
         said = {"error": {"type": "Error", "message": text, "code": act.get("status", 1)}} if failed else {"response": text}
-        print(json.dumps({"session_id": "s", **said, "stats": {"models": {"m": {"tokens": tokens}}}}, indent=2))
+        envelope = {"session_id": "s", **said, "stats": {"models": {"m": {"tokens": tokens}}}}
+        print(json.dumps(envelope, indent=2), file=sys.stderr if failed else sys.stdout)  # as the real one does
     else:
         usage = {"inputTokens": 100, "outputTokens": 20, "cacheReadTokens": 50, "cacheWriteTokens": 5}
         print(json.dumps({"type": "result", "subtype": "success", "is_error": failed, "result": text, "usage": usage}))

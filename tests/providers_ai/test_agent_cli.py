@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agents, fake_agents
+from agents import Agents, fake_agents, recorded_calls
 from conftest import commit
 from recording import alive, finished, running, start, until
 
@@ -102,7 +102,7 @@ async def test_claude_tells_what_each_call_cost(
     async with running(tmp_path) as manager:
         row = await ran(manager, demo_repo)
         assert row.run_cost_usd == pytest.approx(4 * 0.25)
-        calls = await recorded(manager, row)
+        calls = await recorded_calls(manager, row)
     assert {(c["basis"], c["cost_usd"], c["tokens_in"], c["tokens_out"], c["tokens_cached"]) for c in calls} == {
         (basis, 0.25, 310, 40, 100)
     }
@@ -115,15 +115,8 @@ async def test_a_price_that_is_not_told_is_unknown_and_tokens_are_kept(
     async with running(tmp_path) as manager:
         row = await ran(manager, demo_repo, provider)
         assert (row.status, row.run_cost_usd) == (Status.READY, None)
-        calls = await recorded(manager, row)
+        calls = await recorded_calls(manager, row)
     assert {(c["cost_usd"], c["tokens_in"], c["tokens_out"], c["tokens_cached"]) for c in calls} == {(None, *tokens)}
-
-
-async def recorded(manager: Manager, row: Variant) -> list[dict[str, Any]]:
-    """Return the rows of ``ai_calls`` of a run."""
-    store = await manager.ready()
-    await manager._writer.flush()
-    return await store._database.read("SELECT * FROM ai_calls WHERE generation_id = ?", [row.generation_id])
 
 
 async def test_what_would_steer_the_agent_is_set_aside(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
@@ -193,7 +186,7 @@ async def test_an_abort_ends_a_deaf_agent_and_its_children(
         row = await manager.abort(key, "me")
         assert row.status is Status.ABORTED
         assert alive(mark) == []
-        calls = await recorded(manager, row)
+        calls = await recorded_calls(manager, row)
     assert [call["outcome"] for call in calls].count("aborted") == 3
 
 

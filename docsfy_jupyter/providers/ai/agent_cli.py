@@ -129,7 +129,8 @@ class AgentCliSession(AskingSession):
         env = self._provider.environment()
         async with self._gate.passed():
             result = await self._run(prompt, env)
-        envelope = envelope_of(result.stdout)
+        # gemini puts the envelope of an error on stderr, below its own log
+        envelope = envelope_of(result.stdout.decode("utf-8", "replace")) or envelope_of(result.stderr)
         if envelope is None:
             raise _without_envelope(self._provider.name, result)
         reply = self._provider.read(envelope, env)
@@ -156,19 +157,19 @@ class AgentCliSession(AskingSession):
             raise ProviderFailed(error.message, fatal=isinstance(error, ChildNotStarted)) from error
 
 
-def envelope_of(stdout: bytes) -> dict[str, Any] | None:
+def envelope_of(output: str) -> dict[str, Any] | None:
     """Return the JSON object that a program printed, on its own, as the last of a list, or among lines of warnings.
 
     Parameters
     ----------
-    stdout : bytes
-        All of its output.
+    output : str
+        What it printed; where there is more than the envelope, that begins a line.
     """
-    text = stdout.decode("utf-8", "replace").strip()
+    text = output.strip()
     lines = text.split("\n")
-    first = next((number for number, line in enumerate(lines) if line[:1] in "{["), len(lines))
-    candidates = [text, "\n".join(lines[first:]), *(line for line in reversed(lines[-_LAST_LINES:]) if line[:1] == "{")]
-    for candidate in candidates:
+    starts = [number for number, line in enumerate(lines) if line.startswith(("{", "["))]
+    tails = ["\n".join(lines[start:]) for start in dict.fromkeys((*starts[:1], *starts[-1:]))]
+    for candidate in (text, *tails, *(lines[start] for start in reversed(starts[-_LAST_LINES:]))):
         try:
             value = json.loads(candidate)
         except (ValueError, RecursionError):
