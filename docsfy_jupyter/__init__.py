@@ -32,7 +32,7 @@ from docsfy_jupyter.errors import (
 if TYPE_CHECKING:  # what is loaded on first use, for type checkers and editors
     from docsfy_jupyter.client.client import AsyncDocsfyClient, DocsfyClient, connect, connect_async
     from docsfy_jupyter.client.history import history
-    from docsfy_jupyter.client.verbs import Polled
+    from docsfy_jupyter.client.waiting import Polled
     from docsfy_jupyter.models import Plan, Stage, Status, Variant, VariantKey
     from docsfy_jupyter.widgets.dashboard import Dashboard
     from docsfy_jupyter.widgets.panel import StatusPanel
@@ -82,7 +82,7 @@ _LAZY = {
     "connect": "client.client",
     "connect_async": "client.client",
     "history": "client.history",
-    "Polled": "client.verbs",
+    "Polled": "client.waiting",
     "Plan": "models",
     "Stage": "models",
     "Status": "models",

@@ -16,11 +16,12 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 
 from docsfy_jupyter import errors
-from docsfy_jupyter.client import verbs
+from docsfy_jupyter.client import verbs, waiting
 from docsfy_jupyter.client.answers import Outcome, judged, not_reached
 from docsfy_jupyter.client.discovery import Address, find_server, is_loopback
 from docsfy_jupyter.client.started import Started
-from docsfy_jupyter.client.verbs import Request, Steps
+from docsfy_jupyter.client.steps import Request, Steps
+from docsfy_jupyter.client.steps import variants as variants_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -141,7 +142,7 @@ def _context(verify: Verify) -> ssl.SSLContext | bool:
 
 
 class DocsfyClient(_Connection):
-    """A client whose verbs block; `connect` makes one. How a variant is named: see `docsfy_jupyter.client.verbs`."""
+    """A client whose verbs block; `connect` makes one. How a variant is named: see `docsfy_jupyter.client.steps`."""
 
     def __init__(self, address: Address, *, verify: Verify = True, timeout: float = 30.0) -> None:
         super().__init__(address, verify=verify, timeout=timeout)
@@ -187,10 +188,10 @@ class DocsfyClient(_Connection):
     get = _blocking(verbs.get)
     list = _blocking(verbs.list_variants)
     listing = _blocking(verbs.listing)
-    variants = _blocking(verbs.variants)
+    variants = _blocking(variants_of)
     events = _blocking(verbs.events)
-    poll = _blocking(verbs.poll)
-    wait = _blocking(verbs.wait)
+    poll = _blocking(waiting.poll)
+    wait = _blocking(waiting.wait)
     abort = _blocking(verbs.abort)
     delete = _blocking(verbs.delete)
     render = _blocking(verbs.render)
@@ -247,10 +248,10 @@ class AsyncDocsfyClient(_Connection):
     get = _awaited(verbs.get)
     list = _awaited(verbs.list_variants)
     listing = _awaited(verbs.listing)
-    variants = _awaited(verbs.variants)
+    variants = _awaited(variants_of)
     events = _awaited(verbs.events)
-    poll = _awaited(verbs.poll)
-    wait = _awaited(verbs.wait)
+    poll = _awaited(waiting.poll)
+    wait = _awaited(waiting.wait)
     abort = _awaited(verbs.abort)
     delete = _awaited(verbs.delete)
     render = _awaited(verbs.render)

@@ -2,122 +2,23 @@
 
 `DocsfyClient` and `AsyncDocsfyClient` take their methods from here, so the two cannot differ.
 
-A variant is named in one way by every verb that takes one: by a `Variant`, a `VariantKey`, or a text with as many of
-``provider``, ``model`` and ``branch=`` as it needs. The text is a project's name, ``name/provider/model`` or
-``name/branch/provider/model``. What is left out must not leave a choice: of several variants that fit, the default
-branch's is meant, and where that does not settle it, `Ambiguous` lists them all.
+How each verb that takes a variant lets it be named: see `docsfy_jupyter.client.steps`.
 """
 
 from __future__ import annotations
 
 import builtins
-import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, TypeVar
-from urllib.parse import quote
+from typing import Any
 
 import httpx
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.client.saving import saving, target_file
 from docsfy_jupyter.client.started import Started
-from docsfy_jupyter.models import Status, Variant, VariantKey
-
-T = TypeVar("T")
-Selector = Variant | VariantKey | str
-
-_HELD = 20  # seconds that the server may hold an answer; its own limit is 25, and proxies cut at 60
-_PATIENCE = 30.0  # seconds without any answer that `wait` sits out: a restart, a proxy that hiccups
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request.
-
-    Parameters
-    ----------
-    method, path : str
-        The path is relative to the extension's URL.
-    params : mapping
-        The query.
-    json : dict, optional
-        The body.
-    etag : str
-        What the caller has already; an unchanged answer is 304.
-    timeout : float, optional
-        Seconds, where the client's own limit does not fit.
-    sink : binary file, optional
-        Receives the body of a good answer, which is JSON otherwise.
-    delay : float
-        Seconds to wait before sending.
-    """
-
-    method: str
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    json: dict[str, Any] | None = None
-    etag: str = ""
-    timeout: float | None = None
-    sink: IO[bytes] | None = None
-    delay: float = 0.0
-
-
-Steps = Generator[Request, httpx.Response, T]
-
-
-@dataclass(frozen=True)
-class Polled:
-    """What a poll found.
-
-    Parameters
-    ----------
-    variant : Variant or None
-        The row; None where it is unchanged.
-    etag : str
-        For the next poll.
-    server : str
-        What the answering server calls itself; the same over its restarts.
-    """
-
-    variant: Variant | None
-    etag: str
-    server: str = ""
-
-
-def poll(variant: Selector, etag: str = "", *, hold: float = 0.0) -> Steps[Polled]:
-    """Ask whether a variant has changed; costs a 304 where it has not.
-
-    Parameters
-    ----------
-    variant : Variant, VariantKey or str
-        Which one.
-    etag : str
-        The tag of the poll before; empty the first time.
-    hold : float
-        Seconds, at most 25, that the server may hold the answer until something changes.
-
-    Returns
-    -------
-    Polled
-        ``variant`` is None when nothing changed; ``etag`` goes into the next poll.
-
-    Raises
-    ------
-    NotFound, TokenNotAccepted, ClientError
-    """
-    query = yield from _query(variant)
-    return (yield from _polled(query, etag, hold))
-
-
-def _polled(query: dict[str, str], etag: str, hold: float, delay: float = 0.0) -> Steps[Polled]:
-    # the server reads the tag of a held request from the query, that of a plain one from the header
-    params = {**query, "wait": str(max(1, int(hold))), "etag": etag} if hold else query
-    answer = yield Request("GET", "api/variant", params, etag=etag, timeout=hold + 30 if hold else None, delay=delay)
-    if answer.status_code == httpx.codes.NOT_MODIFIED:
-        return Polled(None, etag, answer.headers.get("docsfy-server", ""))
-    return Polled(Variant.from_json(answer.json()), answer.headers.get("etag", ""), answer.headers.get("docsfy-server", ""))
+from docsfy_jupyter.client.steps import Request, Selector, Steps, query_of, rows_of
+from docsfy_jupyter.models import Variant
 
 
 def generate(
@@ -215,17 +116,7 @@ def list_variants(
     """
     given = {"status": status, "provider": provider, "q": q, "limit": limit, "offset": offset, "full": "1" if full else None}
     answer = yield Request("GET", "api/projects", {key: str(value) for key, value in given.items() if value is not None})
-    return _rows(answer, "projects")
-
-
-def variants(name: str) -> Steps[builtins.list[Variant]]:
-    """Return all variants of a project.
-
-    Raises
-    ------
-    NotFound, ClientError
-    """
-    return _rows((yield Request("GET", f"api/projects/{quote(name, safe='')}")), "variants")
+    return rows_of(answer, "projects")
 
 
 def events(
@@ -333,7 +224,7 @@ def download(
         The file cannot be written.
     """
     row = yield from get(variant, provider, model, branch=branch)
-    query = yield from _query(row)
+    query = yield from query_of(row)
     path = target_file(Path(target), "-".join((row.name, row.branch, row.ai_provider, row.ai_model)))
     with saving(path) as file:
         yield Request("GET", "api/variant/download", query, timeout=300, sink=file)
@@ -360,75 +251,6 @@ def export(table: str, target: str | Path) -> Steps[Path]:
     with saving(path) as file:
         yield Request("GET", "api/history.parquet", {"table": table}, timeout=300, sink=file)
     return path
-
-
-def wait(
-    variant: Selector,
-    provider: str | None = None,
-    model: str | None = None,
-    *,
-    branch: str | None = None,
-    timeout: float | None = None,
-    on_change: Callable[[Variant], None] | None = None,
-) -> Steps[Variant]:
-    """Wait for the end of a run.
-
-    A connection that fails is tried again for 30 s, so that a restart of the server ends in what its row then says.
-
-    Parameters
-    ----------
-    variant, provider, model, branch
-        Which one.
-    timeout : float, optional
-        Seconds; for ever otherwise.
-    on_change : callable, optional
-        Called with every row that differs from the one before.
-
-    Returns
-    -------
-    Variant
-        Its row, ``ready``.
-
-    Raises
-    ------
-    GenerationFailed, GenerationAborted
-        With the row in ``details['variant']``.
-    TimeoutError
-        With the last status.
-    NotFound
-        It was deleted meanwhile.
-    """
-    end = None if timeout is None else time.monotonic() + timeout
-    query = yield from _query(variant, provider, model, branch)
-    etag, row, lost_at, delay = "", None, None, 0.0
-    while True:
-        left = _HELD if end is None else min(_HELD, end - time.monotonic())
-        if left <= 0 and row is not None:
-            raise TimeoutError(f"{row.address} is still {row.status.value} ({row.current_stage}) after {timeout} s")
-        try:
-            polled = yield from _polled(query, etag, max(left, 1) if etag else 0, delay)
-        except (errors.ServerUnreachable, errors.StoreUnavailable):
-            lost_at = lost_at or time.monotonic()
-            if time.monotonic() - lost_at > _PATIENCE or left <= 0:
-                raise
-            delay = 1.0
-            continue
-        etag, lost_at, delay = polled.etag, None, 0.0
-        if polled.variant is None:
-            continue
-        row = polled.variant
-        if on_change is not None:
-            on_change(row)
-        if row.status.terminal:
-            return _judged(row)
-
-
-def _judged(row: Variant) -> Variant:
-    if row.status is Status.ERROR:
-        raise errors.GenerationFailed(f"{row.address} failed: {row.error_message}", variant=row)
-    if row.status is Status.ABORTED:
-        raise errors.GenerationAborted(f"{row.address} was aborted: {row.error_message}", variant=row)
-    return row
 
 
 def models() -> Steps[dict[str, Any]]:
@@ -464,10 +286,6 @@ def version() -> Steps[str]:
     return str(described["info"]["version"])
 
 
-def _rows(answer: httpx.Response, name: str) -> builtins.list[Variant]:
-    return [Variant.from_json(row) for row in answer.json()[name]]
-
-
 def _on_variant(
     method: str,
     action: str,
@@ -479,43 +297,5 @@ def _on_variant(
     query: Mapping[str, str] | None = None,
     timeout: float | None = None,
 ) -> Steps[httpx.Response]:
-    named = yield from _query(variant, provider, model, branch)
+    named = yield from query_of(variant, provider, model, branch)
     return (yield Request(method, f"api/variant{action}", {**named, **(query or {})}, timeout=timeout))
-
-
-def _query(
-    variant: Selector, provider: str | None = None, model: str | None = None, branch: str | None = None
-) -> Steps[dict[str, str]]:
-    """Return the query that names one variant; the query form, since some proxies decode ``%2F`` in a path."""
-    if not isinstance(variant, str):
-        named = {"name": variant.name, "provider": variant.ai_provider, "model": variant.ai_model}
-        # a key without a branch or an owner leaves the choice to the server
-        return named | {k: v for k, v in (("branch", variant.branch), ("owner", variant.owner)) if v}
-    if "/" not in variant and provider and model:
-        named = {"name": variant, "provider": provider, "model": model}
-        return {**named, "branch": branch} if branch else named
-    rows = yield from variants(variant.split("/", 1)[0])
-    return _only([row for row in rows if _fits(row, variant, provider, model, branch)], variant)
-
-
-def _fits(row: Variant, text: str, provider: str | None, model: str | None, branch: str | None) -> bool:
-    return (
-        text in (row.name, f"{row.name}/{row.ai_provider}/{row.ai_model}", row.address)
-        and provider in (None, row.ai_provider)
-        and model in (None, row.ai_model)
-        and branch in (None, row.branch)
-    )
-
-
-def _only(rows: builtins.list[Variant], text: str) -> dict[str, str]:
-    """Return the query of the one variant that is left; its owner is not in it, since the server prefers the caller's own."""
-    found = {row.address: row for row in rows}
-    if len(found) > 1:
-        found = {address: row for address, row in found.items() if row.is_default_branch} or found
-    if not found:
-        raise errors.NotFound(f"There is no variant {text} with what was asked for.")
-    if len(found) > 1:
-        names = sorted(found)
-        raise errors.Ambiguous(f"Several variants fit {text}; name one of: {', '.join(names)}.", candidates=names)
-    (row,) = found.values()
-    return {"name": row.name, "branch": row.branch, "provider": row.ai_provider, "model": row.ai_model}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from docsfy_jupyter.client.verbs import Polled
+from docsfy_jupyter.client.waiting import Polled
 from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.models import Variant, VariantKey, utc_now
 from docsfy_jupyter.widgets.seen import Seen

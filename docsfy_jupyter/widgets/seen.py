@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from docsfy_jupyter import errors
-from docsfy_jupyter.client.verbs import Polled
+from docsfy_jupyter.client.waiting import Polled
 from docsfy_jupyter.models import Variant, VariantKey, iso
 from docsfy_jupyter.screen import html_form, plain_form, screen
 

@@ -12,7 +12,7 @@ import pytest
 from panels import poll_threads, until
 
 from docsfy_jupyter import NotGenerating, StatusPanel
-from docsfy_jupyter.client.verbs import Polled
+from docsfy_jupyter.client.waiting import Polled
 from docsfy_jupyter.models import Stage, Status, Variant, VariantKey
 
 NOW = "2026-11-25T10:00:00+00:00"
