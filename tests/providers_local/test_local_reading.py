@@ -103,6 +103,14 @@ def test_a_function_that_is_wrapped_by_its_own_name_stays_a_function(write: Writ
     assert "Raised in its body: `KeyError`." in page
 
 
+def test_what_is_returned_is_said_once(write: Write) -> None:
+    numpy = "    '''Do.\n\n    Returns\n    -------\n    str\n        Text.\n    '''\n"
+    page = write({"m.py": f"def a() -> int: ...\n\ndef b() -> str:\n{numpy}\ndef c() -> None: ...\n"}).pages()["api-m"]
+    assert page.count("**Returns**") == 2
+    assert "**Returns** `int`" in page
+    assert "`str` | Text. |" in page
+
+
 def test_a_module_page_does_not_link_to_itself(write: Write) -> None:
     page = write(
         {"a/__init__.py": "", "a/b.py": "'''See `a.b` and `a`.'''\ndef f():\n    '''Call `f` or `g`.'''\ndef g(): ...\n"}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
+from docsfy_jupyter.site.render import SiteJob, render_site
 
 PAGES = ("index", "overview", "store", "hostile", "404")
 pytestmark = pytest.mark.browser
@@ -35,6 +39,19 @@ def test_search_finds_a_function_by_a_part_of_its_name_and_jumps_to_it(seen, add
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/store\.html#demo\.Store\.total$"))
     assert seen.complaints == []
+
+
+def test_search_puts_the_symbol_of_that_name_before_what_belongs_to_it(seen, tmp_path: Path) -> None:
+    source = tmp_path / "nodes.md"
+    inner = "".join(f"### `Pow.m{i}` {{#n.Pow.m{i}}}\n\nDefined in n.\n\n" for i in range(3))
+    inner += "".join(f"### `Node{i}` {{#n.Node{i}}}\n\nDefined in n, of all.\n\n" for i in range(60))
+    source.write_text(f"# `n`\n\n{inner}## `Pow` {{#n.Pow}}\n\nDefined in nodes.py, line 9.\n", encoding="utf-8")
+    plan = Plan(navigation=[PlanGroup(group="G", pages=[PlanPage(slug="nodes", title="nodes")])])
+    render_site(SiteJob(plan, {"nodes": source}, {}, tmp_path / "out", "demo"))
+    seen.page.goto((tmp_path / "out" / "nodes.html").as_uri())
+    seen.page.keyboard.press("/")
+    seen.page.fill(".search-input", "Pow defined")
+    expect(seen.page.locator("#search-results a").first).to_have_attribute("href", "nodes.html#n.Pow")
 
 
 @pytest.mark.case("S01")

@@ -62,6 +62,13 @@ def test_ordinary_text_survives(tmp_path: Path, text: str, shown: str) -> None:
     assert shown in render_one(tmp_path, text)[0]
 
 
+def test_a_heading_s_own_anchor_may_hold_underscores(tmp_path: Path) -> None:
+    article, report = render_one(tmp_path, "# T\n\n[to](#m.K.__init__)\n\n## `K.__init__(x)` {#m.K.__init__}\n")
+    assert 'id="m.K.__init__"' in article
+    assert "{#" not in article
+    assert report.dead_links == []
+
+
 def test_a_page_without_a_first_heading_gets_its_title(tmp_path: Path) -> None:
     article, _ = render_one(tmp_path, "Text.")
     assert "Title &amp; &lt;b&gt;<a" in article
@@ -122,7 +129,12 @@ def test_the_worker_renders_every_page_and_reports_them(tmp_path: Path) -> None:
     job = SiteJob(plan, {page.slug: source for page in plan.pages()}, {}, tmp_path / "out", "demo")
     assert job_from_json(job_to_json(job)) == job
     done = subprocess.run(
-        [sys.executable, "-m", "docsfy_jupyter.site.worker"], input=job_to_json(job), capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-m", "docsfy_jupyter.site.worker"],
+        input=job_to_json(job),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
     )
     report = report_from_json(done.stdout)
     assert (report.pages, report.dead_links) == (20, [])

@@ -163,7 +163,7 @@ class ModulePage:
             parts.append(render(item.docstring, self.link))
         parts.append(self._parameters(item))
         if isinstance(item, griffe.Function) or "property" in item.labels:
-            parts.append(self._raises(item))
+            parts += [self._returns(item), self._raises(item)]
         if isinstance(item, griffe.Class):
             members = public_members(item)
             parts += [self._member(m, level + 1, f"{public}.{m.name}") for m in members if isinstance(m, griffe.Object)]
@@ -186,6 +186,18 @@ class ModulePage:
              code(str(p.default)) if p.default is not None else "") for p in wanted
         ]  # fmt: skip
         return "**Parameters**\n\n" + table(("Name", "Type", "Default"), rows)
+
+    def _returns(self, item: griffe.Object) -> str:
+        """Say what the signature says is returned, when the docstring does not."""
+        returned = item.returns if isinstance(item, griffe.Function) else getattr(item, "annotation", None)
+        text = item.docstring.value if item.docstring else ""
+        if (
+            returned is None
+            or str(returned) == "None"
+            or re.search(r"^\s*(Returns|Yields|:returns?:|:rtype:)", text, re.MULTILINE)
+        ):
+            return ""
+        return f"**Returns** {self.link(str(returned))}"
 
     def _raises(self, item: griffe.Object) -> str:
         names = self._scope.scan.raised.get((item.name, item.endlineno or item.lineno or 0), [])
