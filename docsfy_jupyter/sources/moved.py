@@ -6,7 +6,9 @@ follow none; the address that one leads to is found here, judged, and given to g
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -28,7 +30,9 @@ async def moved_to(url: str, addresses: Sequence[str]) -> str | None:
     """
     now = url.rstrip("/")
     try:
-        async with httpx.AsyncClient(follow_redirects=False, timeout=_LIMIT, trust_env=not addresses) as client:
+        # made in a thread: reading the certificates would hold up the event loop for 50 ms
+        made = partial(httpx.AsyncClient, follow_redirects=False, timeout=_LIMIT, trust_env=not addresses)
+        async with await asyncio.to_thread(made) as client:
             for _ in range(_MOST):
                 target = await _redirect(client, now, addresses)
                 if target is None:

@@ -125,7 +125,7 @@ class AgentCliSession(AskingSession):
         super().__init__(context, steering)
         self._provider, self._gate = provider, gate
 
-    async def _asked(self, prompt: str) -> tuple[str, Usage]:
+    async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
         env = self._provider.environment()
         async with self._gate.passed():
             result = await self._run(prompt, env)

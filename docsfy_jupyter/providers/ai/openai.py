@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from docsfy_jupyter.errors import PlanInvalid, ProviderFailed, ProviderUnavailable
-from docsfy_jupyter.models import Plan, PlanPage
-from docsfy_jupyter.providers.ai import prompts
-from docsfy_jupyter.providers.ai.answers import failure_of, page_of, plan_of
+from docsfy_jupyter.errors import ProviderFailed, ProviderUnavailable
+from docsfy_jupyter.models import PlanPage
+from docsfy_jupyter.providers.ai.answers import failure_of
 from docsfy_jupyter.providers.ai.gate import Gate, retry_after
 from docsfy_jupyter.providers.ai.packing import pack_files, pack_repository
+from docsfy_jupyter.providers.ai.session import AskingSession
 from docsfy_jupyter.providers.ai.steering import Steering, read_steering
-from docsfy_jupyter.providers.base import (
-    FREE,
-    PageAnswer,
-    PlanAnswer,
-    PlanRequest,
-    Provider,
-    ProviderSession,
-    RunContext,
-    Usage,
-)
+from docsfy_jupyter.providers.base import Provider, ProviderSession, RunContext, Usage
 
 _TRIES = 8  # of one call that is put off by 429 or 529; the pipeline's own tries come on top for other failures
-_PLAN_TRIES = 2  # a plan that cannot be read is asked for once more
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PLAN_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -164,63 +154,35 @@ class OpenAIProvider(Provider):
         headers = dict(self.server.headers)
         if self.server.key_env:
             headers["Authorization"] = f"Bearer {os.environ.get(self.server.key_env, '')}"
-        async with httpx.AsyncClient(
+        # made in a thread: reading the certificates would hold up the event loop for 50 ms
+        made = partial(
+            httpx.AsyncClient,
             base_url=self.server.base_url.rstrip("/") + "/",
             headers=headers,
             params=self.server.query,
             timeout=httpx.Timeout(context.call_timeout, connect=30),
             trust_env=not self.server.loopback,
-        ) as http:
+        )
+        async with await asyncio.to_thread(made) as http:
             yield OpenAISession(self.server, self._gate, http, context, steering)
 
 
-class OpenAISession(ProviderSession):
+class OpenAISession(AskingSession):
     """One run's calls."""
 
     def __init__(
         self, server: OpenAIServer, gate: Gate, http: httpx.AsyncClient, context: RunContext, steering: Steering
     ) -> None:
+        super().__init__(context, steering)
         self._server, self._gate, self._http = server, gate, http
-        self._context, self._steering = context, steering
         self._files = steering.shown(context.files)
         self._format = 0
 
-    async def plan(self, request: PlanRequest) -> PlanAnswer:
-        """Ask for a plan, once more where the answer holds none."""
-        dictated = self._steering.plan(self._context.project_name)
-        if dictated is not None:
-            return PlanAnswer(dictated, FREE)
+    async def _material(self, page: PlanPage | None) -> str:
         root, tokens = self._context.checkout, self._server.max_input_tokens
-        material = await asyncio.to_thread(pack_repository, root, self._files, tokens)
-        prompt = prompts.plan_prompt(self._context, request, self._steering, material)
-        spent = Usage()
-        for number in range(1, _PLAN_TRIES + 1):
-            text, usage = await self._asked(prompt, structured=True)
-            spent = spent.plus(usage)
-            try:
-                return PlanAnswer(plan_of(text), spent)
-            except PlanInvalid as error:
-                self._context.log("plan_unreadable", f"{error.message} It begins: {error.details.get('begins', '')}")
-                error.details["usage"] = spent
-                if number == _PLAN_TRIES:
-                    raise
-        raise AssertionError("unreachable")
-
-    async def write_page(self, plan: Plan, page: PlanPage) -> PageAnswer:
-        """Ask for a page, with the files that it is about."""
-        root, tokens = self._context.checkout, self._server.max_input_tokens
-        material = await asyncio.to_thread(pack_files, root, self._files, page.sources, tokens)
-        text, usage = await self._asked(prompts.page_prompt(self._context, plan, page, self._steering, material))
-        try:
-            return PageAnswer(page_of(text), usage=usage)
-        except ProviderFailed as error:
-            error.details["usage"] = usage  # an answer that is no page was paid for all the same
-            raise
-
-    def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
-        """Hash the prompt without the files, whose contents the page's address has already."""
-        text = prompts.page_prompt(self._context, plan, page, self._steering)
-        return hashlib.sha256(f"{self._server.max_input_tokens}\n{text}".encode()).hexdigest()
+        if page is None:
+            return await asyncio.to_thread(pack_repository, root, self._files, tokens)
+        return await asyncio.to_thread(pack_files, root, self._files, page.sources, tokens)
 
     async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
         """Make one call, waiting as long as the server asks for."""

@@ -32,18 +32,22 @@ class AskingSession(ProviderSession):
         self._steering = steering
 
     @abstractmethod
-    async def _asked(self, prompt: str) -> tuple[str, Usage]:
-        """Make one call."""
+    async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
+        """Make one call; a structured one wants a plan, where the provider can hold the model to its shape."""
+
+    async def _material(self, page: PlanPage | None) -> str:
+        """Return contents of the clone for a model that sees no files: for a page, or for the plan."""
+        return ""
 
     async def plan(self, request: PlanRequest) -> PlanAnswer:
         """Ask for a plan, once more where the answer holds none."""
         dictated = self._steering.plan(self._context.project_name)
         if dictated is not None:
             return PlanAnswer(dictated, FREE)
-        prompt = prompts.plan_prompt(self._context, request, self._steering)
+        prompt = prompts.plan_prompt(self._context, request, self._steering, await self._material(None))
         spent = Usage()
         for number in range(1, _PLAN_TRIES + 1):
-            text, usage = await self._asked(prompt)
+            text, usage = await self._asked(prompt, structured=True)
             spent = spent.plus(usage)
             try:
                 return PlanAnswer(plan_of(text), spent)
@@ -59,7 +63,8 @@ class AskingSession(ProviderSession):
 
     async def write_page(self, plan: Plan, page: PlanPage) -> PageAnswer:
         """Ask for a page."""
-        text, usage = await self._asked(prompts.page_prompt(self._context, plan, page, self._steering))
+        material = await self._material(page)
+        text, usage = await self._asked(prompts.page_prompt(self._context, plan, page, self._steering, material))
         try:
             return PageAnswer(page_of(text), usage=usage)
         except ProviderFailed as error:
@@ -67,6 +72,6 @@ class AskingSession(ProviderSession):
             raise
 
     def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
-        """Hash the prompt."""
+        """Hash the prompt without material, whose contents the page's address has already."""
         text = prompts.page_prompt(self._context, plan, page, self._steering)
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
