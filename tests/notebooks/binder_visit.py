@@ -96,7 +96,7 @@ def visit(page: Page, url: str) -> dict[str, object]:
     opened.value.wait_for_load_state()
     return {
         "seconds_to_ready": round(ready, 1), "outputs": outputs, "site": opened.value.url, "title": opened.value.title(),
-        "live_panels": page.locator("[role=progressbar]").count(),
+        "live_panels": page.locator("section.docsfy-panel").count(),
     }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def python(script: str, *words: str, **environment: str) -> subprocess.Completed
 
 
 def test_the_project_keeps_its_own_promises() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, f"--rootdir={PROJECT}", "-p", "no:cacheprovider", str(PROJECT)]
+    command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--noconftest", "-p", "no:cacheprovider", str(PROJECT)]
     env = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout[-2000:]

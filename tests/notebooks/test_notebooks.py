@@ -34,7 +34,7 @@ def code_cells(name: str) -> list[nbformat.NotebookNode]:
 def run_nbval(environment: dict[str, str], *names: str) -> subprocess.CompletedProcess[str]:
     """Compare what notebooks say now with what they said when they were committed."""
     command = [
-        sys.executable, "-m", "pytest", "-c", os.devnull, f"--rootdir={NOTEBOOKS}", "-q", "--tb=short", "--durations=0", "-vv",
+        sys.executable, "-m", "pytest", "-c", os.devnull, f"--rootdir={NOTEBOOKS}", "-q", "--tb=short", "--durations=0", "-vv", "--noconftest",
         "-p", "no:cacheprovider", "-p", "nbval.plugin", "--nbval", "--nbval-current-env", f"--nbval-sanitize-with={SANITISE}", "--nbval-cell-timeout=90",
         *(str(NOTEBOOKS / name) for name in names),
     ]  # fmt: skip
