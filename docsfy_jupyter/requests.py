@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
 from docsfy_jupyter.errors import InvalidBody
 from docsfy_jupyter.models import safe_text
@@ -84,6 +84,13 @@ class GenerateRequest(BaseModel):
         if (self.repo_url is None) == (self.repo_path is None):
             raise ValueError("give exactly one of repo_url and repo_path")
         return self
+
+
+MAX_BATCH = 1000
+
+
+class GenerateBatch(RootModel[Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]]):
+    """A list of bodies of ``POST api/generate``; each is validated by itself."""
 
 
 def validated(model: type[M], data: object) -> M:

@@ -142,7 +142,7 @@ class Manager:
 
     # generate
 
-    async def generate(self, request: GenerateRequest, user: str) -> Variant:
+    async def generate(self, request: GenerateRequest, user: str, batch_id: str | None = None) -> Variant:
         """Start a run; answers when the row says ``generating``.
 
         Parameters
@@ -151,6 +151,8 @@ class Manager:
             Validated.
         user : str
             Who asks; owner of a new variant.
+        batch_id : str, optional
+            The batch that the run belongs to.
 
         Raises
         ------
@@ -182,7 +184,7 @@ class Manager:
         key = VariantKey(name, branch, provider.name, model, request.owner or user)
         await self._endings.settle(key)
         run = self._reserve(key, source, user)
-        start = RunStart(run.generation_id, key, source.display, user, utc_now(), request.force)
+        start = RunStart(run.generation_id, key, source.display, user, utc_now(), request.force, batch_id)
         try:
             # a caller that goes away while the row is written must not leave one that nobody works on
             _, cancelled = await unbroken(store.begin_run(run.row, start, run.event("started", f"Started by {user}", user)))

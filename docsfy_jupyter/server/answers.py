@@ -49,6 +49,23 @@ class Accepted(Answer):
     generation_id: str
 
 
+class Refused(Answer):
+    """An item of a batch that was not started."""
+
+    detail: str
+    code: str
+
+
+class BatchStarted(Answer):
+    """A list of requests, each accepted or refused by itself."""
+
+    batch_id: str
+    items: list[Accepted | Refused]
+
+
+Generated = Accepted | BatchStarted
+
+
 class Summary(Variant):
     """A row without its plan and page lists; `openapi.schemas` removes those."""
 
@@ -195,3 +212,41 @@ class Runs(Answer):
 
     runs: list[Run]
     total: int
+
+
+class BatchSums(Answer):
+    """What the runs of a batch come to; an unknown cost is null."""
+
+    runs: int
+    generating: int
+    ready: int
+    error: int
+    aborted: int
+    pages_done: int
+    pages_total: int
+    cost_usd: float | None
+
+
+class Batch(Answer):
+    """The runs of a batch, and the rows of those that are their variants' latest."""
+
+    batch_id: str
+    runs: list[Run]
+    variants: list[Summary]
+    sums: BatchSums
+
+
+class NotAborted(Answer):
+    """A run of a batch that could not be aborted."""
+
+    address: str
+    detail: str
+    code: str
+
+
+class BatchAborted(Answer):
+    """What an abort of a batch did."""
+
+    batch_id: str
+    aborted: list[str]
+    failed: list[NotAborted]

@@ -149,7 +149,9 @@ class DocsfyHandler(APIHandler):
         if operation.query is not None:
             arguments.append(validated(operation.query, self.query_values()))
         if operation.body is not None:
-            arguments.append(validated(operation.body, self.body()))
+            body = self.body()
+            shape = operation.many if operation.many is not None and isinstance(body, list) else operation.body
+            arguments.append(validated(shape, body))
         return arguments
 
     def query_values(self) -> dict[str, str]:

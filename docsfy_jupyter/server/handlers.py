@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 from docsfy_jupyter.errors import BadRequest, Conflict, NoSite, NotFound
 from docsfy_jupyter.models import Status, Variant
-from docsfy_jupyter.requests import GenerateRequest, validated
+from docsfy_jupyter.requests import GenerateBatch, GenerateRequest, validated
 from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, matching, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
+from docsfy_jupyter.server.batches import accepted, start_batch
 from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery, ListQuery, OwnerQuery, RowQuery, RunsQuery
 from docsfy_jupyter.server.route import Route
 from docsfy_jupyter.server.summaries import Summaries
@@ -48,21 +49,15 @@ class SystemHandler(DocsfyHandler):
         runs, total = await store.list_runs(filters, min(query.limit, 1000), query.offset)
         self.reply({"runs": runs, "total": total})
 
-    async def generate(self, body: GenerateRequest) -> None:
-        """Start a run."""
+    async def generate(self, body: GenerateRequest | GenerateBatch) -> None:
+        """Start a run, or one for each item of a list."""
+        if isinstance(body, GenerateBatch):
+            self.reply(await start_batch(self.manager, body.root, self.caller), 202)
+            return
         row = await self.manager.generate(body, self.caller)
         path = "/".join(quote(part, safe="") for part in (row.name, row.branch, row.ai_provider, row.ai_model))
         self.set_header("Location", f"{self.base_url}docsfy/api/projects/{path}")
-        self.reply(
-            {"project": row.name, "status": row.status.value, "branch": row.branch, "generation_id": row.generation_id}, 202
-        )
-
-    def body(self) -> Any:
-        """Return the decoded JSON body; lists come with a later version."""
-        body = super().body()
-        if isinstance(body, list):
-            raise BadRequest("A list of requests is not supported by this version; send them one by one.")
-        return body
+        self.reply(accepted(row), 202)
 
 
 class ListHandler(DocsfyHandler):

@@ -26,6 +26,7 @@ _PARAMETERS: Mapping[str, str] = {
     "provider": "AI provider.",
     "model": "AI model.",
     "generation_id": "Id of a run, a UUID.",
+    "batch_id": "Id of a batch.",
     "asset": "File name.",
     "path": "File of the site; may contain slashes.",
 }
@@ -90,7 +91,7 @@ def _types(routes: Iterable[Route]) -> Iterator[tuple[Any, str]]:
         for operation in route.operations.values():
             if "/" not in operation.answer:
                 yield _shape(operation.answer), "serialization"
-            for model in (operation.query, operation.body):
+            for model in (operation.query, operation.body, operation.many):
                 if model is not None:
                     yield model, "validation"
 
@@ -126,7 +127,9 @@ def _operation(route: Route, operation: Operation, schemas: Mapping[Any, Any]) -
         "responses": _responses(operation, schemas),
     }
     if operation.body is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas[operation.body]}}}
+        shapes = [schemas[shape] for shape in (operation.body, operation.many) if shape is not None]
+        schema = shapes[0] if len(shapes) == 1 else {"oneOf": shapes}
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return described
 
 

@@ -85,6 +85,7 @@ class RunsQuery(Query):
     provider: str | None = None
     model: str | None = None
     outcome: Literal["ready", "error", "aborted"] | None = None
+    batch: str | None = Field(default=None, description="Only runs of this batch.")
     since: str | None = Field(default=None, description="ISO 8601 time; only runs that began then or later.")
     limit: Count = Field(default=100, description="At most so many; 1000 at the most.")
     offset: Count = Field(default=0, description="Leave out so many.")

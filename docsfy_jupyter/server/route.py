@@ -28,6 +28,8 @@ class Operation:
         The query's parameters; the coroutine gets them validated.
     body : type of BaseModel or None
         The JSON body; the coroutine gets it validated, after the query.
+    many : type of BaseModel or None
+        What a JSON array is validated as, where the body may be one.
     status : int
         HTTP status of success.
     errors : tuple of int
@@ -40,6 +42,7 @@ class Operation:
     answer: str
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
+    many: type[BaseModel] | None = None
     status: int = 200
     errors: tuple[int, ...] = ()
     tagged: bool = False

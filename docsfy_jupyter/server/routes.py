@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from docsfy_jupyter.requests import GenerateRequest
-from docsfy_jupyter.server import handlers, history, pages, site_handlers
+from docsfy_jupyter.requests import GenerateBatch, GenerateRequest
+from docsfy_jupyter.server import batches, handlers, history, pages, site_handlers
 from docsfy_jupyter.server.base import UnknownHandler
 from docsfy_jupyter.server.openapi import OpenApiHandler
 from docsfy_jupyter.server.queries import (
@@ -52,7 +52,13 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/generate",
         handlers.SystemHandler,
-        {"POST": Operation("generate", "Accepted", body=GenerateRequest, status=202, errors=(409, 413))},
+        {"POST": Operation("generate", "Generated", body=GenerateRequest, many=GenerateBatch, status=202, errors=(409, 413))},
+    ),
+    Route("/api/batches/{batch_id}", batches.BatchHandler, {"GET": Operation("get_batch", "Batch", errors=(404,), tagged=True)}),
+    Route(
+        "/api/batches/{batch_id}/abort",
+        batches.BatchHandler,
+        {"POST": Operation("abort_batch", "BatchAborted", errors=(404,))},
     ),
     Route("/api/projects", handlers.ListHandler, {"GET": _LIST}),
     Route("/api/status", handlers.ListHandler, {"GET": _LIST}, suffix="_status"),

@@ -31,6 +31,7 @@ _RUN_FILTERS = {
     "model": "ai_model = ?",
     "outcome": "outcome = ?",
     "since": "started_at >= ?",
+    "batch": "batch_id = ?",
 }
 _TABLES = {
     **{name: f"SELECT * FROM {name}" for name in ("projects", "runs", "events", "pages", "ai_calls")},  # noqa: S608

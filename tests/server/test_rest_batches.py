@@ -1,0 +1,64 @@
+"""Lists of requests: `POST api/generate` with a list, and the batch that comes of it."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from conftest import Server
+
+
+def started(server: Server, items: list[object]) -> dict[str, object]:
+    answer = server.call("POST", "api/generate", json=items)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+def test_each_item_is_accepted_or_refused_by_itself_and_the_batch_sums_them_up(shared_server: Server, shared_repo: Path) -> None:
+    good = {"repo_path": str(shared_repo), "name": f"b{uuid.uuid4().hex[:8]}", "provider": "fake", "branch": "main"}
+    batch = started(
+        shared_server,
+        [
+            {**good, "model": "pages=2"},
+            {**good, "model": "pages=2,fail=page-1"},
+            {**good, "model": "pages=2"},
+            {**good, "model": "x", "provider": "nobody"},
+            {"name": "nothing"},
+            {**good, "model": "x", "branch": "nowhere"},
+        ],
+    )
+    items = batch["items"]
+    assert isinstance(items, list)
+    assert [item.get("code", item.get("status")) for item in items] == [
+        "generating", "generating", "already_generating", "provider_unavailable", "invalid", "generating",
+    ]  # fmt: skip
+    path = f"api/batches/{batch['batch_id']}"
+    done = shared_server.wait(path, lambda row: row["sums"]["generating"] == 0)
+    assert {name: done["sums"][name] for name in ("runs", "ready", "error", "aborted", "pages_done", "pages_total")} == {
+        "runs": 3, "ready": 1, "error": 2, "aborted": 0, "pages_done": 3, "pages_total": 4,
+    }  # fmt: skip
+    assert done["sums"]["cost_usd"] is None
+    assert len(done["variants"]) == len(done["runs"]) == 3
+    assert {run["batch_id"] for run in done["runs"]} == {batch["batch_id"]}
+    listed = shared_server.call("GET", f"api/runs?batch={batch['batch_id']}").json()
+    assert listed["total"] == 3
+    assert shared_server.call("GET", path, headers={"If-None-Match": shared_server.call("GET", path).headers["etag"]}).status_code == 304
+
+
+def test_a_batch_is_aborted_whole_and_a_second_time_nothing(shared_server: Server, shared_repo: Path) -> None:
+    good = {"repo_path": str(shared_repo), "name": f"b{uuid.uuid4().hex[:8]}", "provider": "fake", "branch": "main"}
+    batch = started(shared_server, [{**good, "model": f"pages=9,sleep=30,n={number}"} for number in range(6)])
+    path = f"api/batches/{batch['batch_id']}"
+    answer = shared_server.call("POST", f"{path}/abort").json()
+    assert (len(answer["aborted"]), answer["failed"]) == (6, [])
+    sums = shared_server.call("GET", path).json()["sums"]
+    assert (sums["aborted"], sums["generating"]) == (6, 0)
+    assert shared_server.call("POST", f"{path}/abort").json()["aborted"] == []
+
+
+def test_no_list_no_batch(shared_server: Server) -> None:
+    for items in ([], ["text"], [{}] * 1001):
+        answer = shared_server.call("POST", "api/generate", json=items)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid"), answer.text[:200]
+    for method, path in (("GET", "api/batches/none"), ("POST", "api/batches/none/abort")):
+        assert shared_server.call(method, path).status_code == 404
