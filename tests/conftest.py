@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import httpx
 import pytest
 from appearance import axe  # noqa: F401 (fixture)
 from browsing import seen, site_browser  # noqa: F401 (fixtures)
+from lab import EXPOSED, lab  # noqa: F401 (fixture)
 from panels import notebook, open_status, panel_client, panel_messages, panel_relay, show  # noqa: F401 (fixtures)
 from surroundings import gate, mark, silent_host, small_disk  # noqa: F401 (fixtures)
 from walking import Walk
 
 from docsfy_jupyter.generation.process import Processes
 
+FRONTENDS = [name for name in ("jupyterlab", "notebook") if find_spec(name)]
 FAKE = Path(__file__).parent / "fake_provider.py"
 # jupyter_server without a grammar that takes 3 CPU seconds to build at every start, for a check that Jupyter never makes
 QUICK_START = "import sys; sys.modules['rfc3987_syntax'] = None; from jupyter_server.serverapp import main; main()"
@@ -185,6 +188,18 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for tests that leave nothing behind that others see."""
     server = launch(tmp_path_factory.mktemp("shared-server"))
+    _await_health(server)
+    yield server
+    end(server)
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with JupyterLab, and with Notebook where that is installed."""
+    home = tmp_path_factory.mktemp("lab-server")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DOCSFY_GATE", str(home / "gate"))
+        server = launch(home, *EXPOSED, frontends=FRONTENDS)
     _await_health(server)
     yield server
     end(server)
