@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from docsfy_jupyter.errors import CostLimitReached, DocsfyError, PagesFailed, ProviderFailed
@@ -17,7 +17,7 @@ from docsfy_jupyter.store.records import CallRecord, PageRecord
 
 A = TypeVar("A", PlanAnswer, PageAnswer)
 
-PAGE_TRIES = 3
+TRIES = 3  # of one call
 
 
 class PageWriter:
@@ -94,7 +94,7 @@ class PageWriter:
             self._emit.page_started(page.slug)
             started = time.monotonic()
             try:
-                answer = await self._tried(page)
+                answer = await tried(self._job, self._emit, "page", page.slug, lambda: self._session.write_page(self._plan, page))
                 await asyncio.to_thread(self._keep, page, answer)
             except DocsfyError as error:
                 if isinstance(error, ProviderFailed) and error.fatal:
@@ -104,19 +104,6 @@ class PageWriter:
                 return
             self._emit.page_ended(self.record(page, "fresh", time.monotonic() - started))
 
-    async def _tried(self, page: PlanPage) -> PageAnswer:
-        for number in range(1, PAGE_TRIES + 1):
-            try:
-                call = self._session.write_page(self._plan, page)
-                return await recorded(self._job, self._emit, "page", page.slug, call)
-            except ProviderFailed as error:
-                if error.fatal or not error.transient or number == PAGE_TRIES:
-                    raise
-                pause = random.uniform(0.5, 1.0) * 2 ** (number - 1) * 0.5  # noqa: S311  jitter, not a secret
-                self._emit.log("page_retry", f"Page {page.slug}: {error.message}; trying again in {pause:.1f} s", slug=page.slug)
-                await asyncio.sleep(pause)
-        raise AssertionError("unreachable")
-
     def _keep(self, page: PlanPage, answer: PageAnswer) -> None:
         images = {}
         for path in answer.files:
@@ -125,6 +112,27 @@ class PageWriter:
                 self._job.folder.store_image(self._clone.path / path, file.blob)
                 images[path] = file.blob
         self._job.folder.store_page(self._keys[page.slug], answer.markdown, images)
+
+
+async def tried(job: RunJob, emit: Emitter, purpose: str, slug: str | None, call: Callable[[], Coroutine[Any, Any, A]]) -> A:
+    """Make a call of the provider, and again after a pause where that may help; see `recorded`.
+
+    Raises
+    ------
+    DocsfyError
+        The last try's.
+    """
+    about = f"Page {slug}" if slug else "The plan"
+    for number in range(1, TRIES + 1):
+        try:
+            return await recorded(job, emit, purpose, slug, call())
+        except ProviderFailed as error:
+            if error.fatal or not error.transient or number == TRIES:
+                raise
+            pause = random.uniform(0.5, 1.0) * 2 ** (number - 1) * 0.5  # noqa: S311  jitter, not a secret
+            emit.log(f"{purpose}_retry", f"{about}: {error.message}; trying again in {pause:.1f} s", slug=slug)
+            await asyncio.sleep(pause)
+    raise AssertionError("unreachable")
 
 
 async def recorded(job: RunJob, emit: Emitter, purpose: str, slug: str | None, call: Coroutine[Any, Any, A]) -> A:

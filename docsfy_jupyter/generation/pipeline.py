@@ -12,7 +12,7 @@ from typing import Any
 from docsfy_jupyter.errors import RenderFailed
 from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_key
 from docsfy_jupyter.generation.job import Emitter, RunJob, RunResult
-from docsfy_jupyter.generation.pages import PageWriter, recorded
+from docsfy_jupyter.generation.pages import PageWriter, tried
 from docsfy_jupyter.generation.process import Processes, child_environment
 from docsfy_jupyter.models import Plan, Stage, VariantKey, iso, utc_now
 from docsfy_jupyter.plans import settle_plan
@@ -90,7 +90,7 @@ class Pipeline:
             request = PlanRequest(previous=known.plan, changed=changed)
         else:
             self._emit.stage(Stage.PLANNING)
-        answer = await recorded(self._job, self._emit, "plan", None, session.plan(request))
+        answer = await tried(self._job, self._emit, "plan", None, lambda: session.plan(request))
         plan, notes = settle_plan(answer.plan, self._job.key.name)
         for note in notes:
             self._emit.log("plan_repaired", note)

@@ -314,6 +314,15 @@ async def test_a_hard_limit_stops_the_run_at_once_and_what_passes_is_tried_again
         assert agents.turns() == ["Page 3", "Page 4", "Page 5"]
 
 
+async def test_a_plan_is_tried_again_too(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
+    busy = {"error": "API Error: 529 overloaded", "status": 529, "cost": 0.25}
+    agents.steer(pages=1, plan=[busy, busy, {}])
+    async with running(tmp_path) as manager:
+        row = await ran(manager, demo_repo, max_cost_usd=1.5)
+        assert (row.status, row.run_cost_usd) == (Status.READY, pytest.approx(4 * 0.25))
+        assert agents.turns() == ["Page 1", "plan", "plan", "plan"]
+
+
 async def test_a_limit_in_place_of_a_plan_is_told(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
     agents.steer(plan={"say": LIMIT})
     async with running(tmp_path) as manager:

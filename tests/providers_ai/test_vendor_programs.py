@@ -106,8 +106,15 @@ async def test_gemini_from_generate_to_site_and_nothing_of_the_repository_is_obe
 ) -> None:
     trap(demo_repo, api)
     api.pages = 1
-    written = tmp_path / "home" / ".bashrc"
-    api.acts["Page 1"] = [Tool("write_file", {"file_path": str(written), "content": "x"})]
+    secret, written = tmp_path / "secret", tmp_path / "home" / ".bashrc"
+    secret.write_text("hunter22")
+    api.acts["Page 1"] = [
+        Tool("write_file", {"file_path": str(written), "content": "x"}),
+        Tool("exit_plan_mode", {"plan_filename": "p.md"}),
+        Tool("run_shell_command", {"command": f"touch {written}"}),
+        Tool("read_file", {"file_path": str(secret)}),
+        Tool("grep_search", {"pattern": "add_numbers"}),
+    ]
     async with running(tmp_path) as manager:
         row = await finished(manager, await start(manager, demo_repo, GEMINI, "gemini"))
         assert (row.status, row.error_message, row.page_count, row.site) == (Status.READY, None, 1, True)
@@ -116,7 +123,12 @@ async def test_gemini_from_generate_to_site_and_nothing_of_the_repository_is_obe
     assert min((call["tokens_in"], call["tokens_out"], call["tokens_cached"]) for call in calls) == (1300, 500, 200)
     assert api.turns() == ["Page 1", "plan"]
     assert all(GEMINI in asked.path for asked in api.asked)
-    assert max(len(asked.told) for asked in api.asked) == 1
+    # without our policy the model leaves the approval mode "plan" by a tool, and then runs what it likes
+    assert all(asked.tools == {"read_file", "glob", "grep_search", "list_directory"} for asked in api.asked)
+    told = max((asked.told for asked in api.asked), key=len)
+    assert len(told) == 5
+    assert "hunter22" not in "".join(told)
+    assert "demo/adding.py" in told[4]
     assert not written.exists()
     assert [path for path in (tmp_path / "data").rglob("*") if path.name in ("started", "discovered")] == []
 

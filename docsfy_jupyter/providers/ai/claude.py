@@ -64,6 +64,10 @@ class ClaudeProvider(AgentCliProvider):
     install = "Install it with `npm install -g @anthropic-ai/claude-code` and log in once with `claude`"
     suggested = ("sonnet", "opus", "haiku")
 
+    def knows_cost(self, model: str) -> bool:
+        """Say yes: the program tells it with every answer."""
+        return True
+
     def read(self, envelope: Mapping[str, Any], env: Mapping[str, str]) -> Reply:
         """Read ``result``, unless ``is_error`` says that it is none: its ``subtype`` reads "success" even then."""
         text = str(envelope.get("result") or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter.errors import ProviderFailed
@@ -15,8 +16,9 @@ _NO_LOGIN = 41  # exit code and error code for a login that is missing or not ch
 
 
 class GeminiProvider(AgentCliProvider):
-    """Gemini CLI without a terminal, in the approval mode that only reads.
+    """Gemini CLI without a terminal, in the approval mode that only reads, held by a policy that has no other tools.
 
+    Its approval mode alone does not hold: without a terminal the program approves by itself when the model wants to leave it.
     It works only in a folder that is trusted, and then obeys the folder's ``.gemini/`` (commands to run, servers to start) and
     its ``.env``, where one line is enough to have the user's key sent to another host: both are set aside.
     """
@@ -24,7 +26,19 @@ class GeminiProvider(AgentCliProvider):
     name = "gemini"
     default_model = "gemini-2.5-pro"
     programs = ("gemini",)
-    arguments = ("--model", MODEL, "--output-format", "json", "--approval-mode", "plan", "--skip-trust", "--prompt", "")
+    arguments = (
+        "--model",
+        MODEL,
+        "--output-format",
+        "json",
+        "--approval-mode",
+        "plan",
+        "--policy",
+        str(Path(__file__).parent / "templates" / "gemini_policy.toml"),
+        "--skip-trust",
+        "--prompt",
+        "",
+    )
     variables = (
         "GEMINI_API_KEY",
         "GOOGLE_API_KEY",
