@@ -2,7 +2,8 @@
 
 Speaks what `claude` 2.1 and `gemini` 0.61 ask: Anthropic's ``POST /v1/messages`` and Google's ``…:generateContent``, streamed and
 whole, with usage. It plans when it is asked for a plan and writes the page whose title stands in the prompt; before that it
-does what it was told for that turn: an HTTP status (an error), ``"hang"``, or a `Tool` that the agent is to use.
+does what it was told for that turn: an HTTP status (an error), ``"hang"``, ``"cut"`` (half an answer, the other half being too
+much), or a `Tool` that the agent is to use.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from fake_agent import plan_text
 
 KINDS = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
+CUT = "# Half a page\n\nIt ends in the middle of a"
 TOKENS = {"input_tokens": 1000, "cache_creation_input_tokens": 100, "cache_read_input_tokens": 200, "output_tokens": 500}
 
 
@@ -102,7 +104,9 @@ class Handler(BaseHTTPRequestHandler):
         if act == "hang":
             self.api.released.wait(120)
             self.close_connection = True
-        elif isinstance(act, int):
+            return
+        act = CUT if act == "cut" else act
+        if isinstance(act, int):
             self._send(
                 act, json.dumps({"type": "error", "error": {"type": KINDS.get(act, "error"), "message": f"fake {act}"}}).encode()
             )
@@ -123,7 +127,8 @@ class Handler(BaseHTTPRequestHandler):
         else:
             block = {"type": "text", "text": act}
             start, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": act}
-        stop = {"stop_reason": "tool_use" if isinstance(act, Tool) else "end_turn", "stop_sequence": None}
+        reason = "tool_use" if isinstance(act, Tool) else "max_tokens" if act == CUT else "end_turn"
+        stop = {"stop_reason": reason, "stop_sequence": None}
         message = {"id": "msg_1", "type": "message", "role": "assistant", "model": body.get("model"), "usage": TOKENS}
         if not body.get("stream"):
             self._send(200, json.dumps({**message, **stop, "content": [block]}).encode())
@@ -140,8 +145,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _google(self, act: str | Tool) -> None:
         part = {"functionCall": {"name": act.name, "args": act.arguments}} if isinstance(act, Tool) else {"text": act}
+        reason = "MAX_TOKENS" if act == CUT else "STOP"
         answer = {
-            "candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}],
+            "candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": reason, "index": 0}],
             "usageMetadata": {
                 "promptTokenCount": 1300,
                 "cachedContentTokenCount": 200,
