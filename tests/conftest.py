@@ -19,7 +19,7 @@ import pytest
 from appearance import axe  # noqa: F401 (fixture)
 from browsing import seen, site_browser  # noqa: F401 (fixtures)
 from lab import EXPOSED, lab  # noqa: F401 (fixture)
-from panels import notebook, open_status, panel_client, panel_messages, panel_relay, show  # noqa: F401 (fixtures)
+from panels import needs, notebook, open_status, panel_client, panel_messages, panel_relay, show  # noqa: F401 (fixtures)
 from surroundings import gate, mark, silent_host, small_disk  # noqa: F401 (fixtures)
 from walking import Walk
 
@@ -196,6 +196,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with JupyterLab, and with Notebook where that is installed."""
+    needs("jupyterlab")
     home = tmp_path_factory.mktemp("lab-server")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DOCSFY_GATE", str(home / "gate"))

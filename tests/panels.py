@@ -5,10 +5,12 @@ conftest.py makes the fixtures known.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,13 @@ from docsfy_jupyter.widgets.kernel import kernel_panels
 
 if TYPE_CHECKING:
     from conftest import Server
+
+
+def needs(*packages: str) -> None:
+    """Skip a test whose front ends are not installed; where tests decide (CI) that is a failure."""
+    if missing := [name for name in packages if find_spec(name) is None]:
+        message = f"not installed: {', '.join(missing)}"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
 
 
 def until(true: Callable[[], object], what: str = "", seconds: float = 30) -> None:

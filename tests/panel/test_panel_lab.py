@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -13,7 +12,7 @@ from appearance import SCREENSHOTS, faults, violations
 from conftest import Server, end, launch
 from jupyter_server.auth import passwd
 from lab import EXPOSED, Lab, LabPage
-from panels import until
+from panels import needs, until
 from playwright.sync_api import Browser, Page, expect
 from relay import relay_to
 
@@ -64,6 +63,9 @@ def test_a_run_is_followed_live_over_a_reload_of_the_page_to_its_end(lab: Lab, s
     status_is(page, "ready")
     expect(page.panel.get_by_role("link", name="View documentation")).to_be_visible()
     expect(page.panel.get_by_role("log")).to_contain_text("Documentation ready!")
+    in_row = "info => info.children[0].offsetTop === info.children[1].offsetTop"
+    assert page.panel.locator(".docsfy-info").evaluate(in_row), "JupyterLab's own rules for lists do not reach in"
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.page.screenshot(path=SCREENSHOTS / "panel-lab.png")
     assert page.complaints == []
 
@@ -169,6 +171,7 @@ def test_without_the_pages_own_server_the_kernel_carries_out_what_is_clicked(lab
 @pytest.fixture
 def password_server(tmp_path: Path) -> Iterator[Server]:
     """A server as a hub starts it, under a prefix, that knows a password and no token."""
+    needs("jupyterlab")
     secret = f"--PasswordIdentityProvider.hashed_password={passwd('secret', 'sha1')}"
     server = launch(tmp_path, secret, *EXPOSED, token="", base_url="/user/a@b/", frontends=["jupyterlab"])
 
@@ -203,8 +206,8 @@ def test_a_server_with_a_prefix_and_only_a_password_is_no_different(
     lab.close()
 
 
-@pytest.mark.skipif(find_spec("notebook") is None, reason="Notebook 7 is not installed")
 def test_notebook_7_shows_a_run_to_its_end(lab: Lab, shared_repo: Path) -> None:
+    needs("notebook")
     page = lab.open(panel_cell("seven", "pages=2,sleep=1", shared_repo), where="notebooks/{}")
     page.run(0)
     status_is(page, "ready")

@@ -15,6 +15,7 @@ import pytest
 from conftest import Server
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
+from panels import needs
 
 OLD_KERNEL = ["ipykernel==6.31.*", "nest-asyncio"]
 
@@ -49,6 +50,7 @@ def outputs(book: Any, kind: str) -> list[dict[str, Any]]:
 def test_papermill_leaves_the_last_state_in_every_form_and_no_token(
     notebook: Callable[..., Path], shared_server: Server, shared_repo: Path, ipykernel: str
 ) -> None:
+    needs("papermill")
     model = f"pages=5,sleep=0.2,kernel={ipykernel}"
     path = notebook(
         f"import ipykernel\nassert ipykernel.__version__.startswith('{ipykernel}.'), ipykernel.__version__\n"
