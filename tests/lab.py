@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Error, Locator, Page, Request
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from servers import Server
 
 READY = """() => {
   const context = window.jupyterapp?.shell.currentWidget?.sessionContext;

@@ -25,7 +25,7 @@ from docsfy_jupyter import DocsfyClient, StatusPanel, connect
 from docsfy_jupyter.widgets.kernel import kernel_panels
 
 if TYPE_CHECKING:
-    from conftest import Server
+    from servers import Server
 
 
 def needs(*packages: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from conftest import FAKE
+from servers import FAKE
 
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.generation.settings import Settings
@@ -101,6 +101,14 @@ def alive(mark: str, *more: str) -> list[str]:
     """The command lines of all children that carry ``XDG_DOCSFY_MARK=mark`` and `more`; the server and its watcher are none."""
     entries = {f"XDG_DOCSFY_MARK={mark}", *more}
     return [line for environ, line in _processes() if entries <= environ and any(e.startswith("DOCSFY_CHILD=") for e in environ)]
+
+
+def variables(mark: str) -> set[str]:
+    """The names of all variables that children with this mark have."""
+    found = [environ for environ, _ in _processes() if f"XDG_DOCSFY_MARK={mark}" in environ]
+    return {
+        entry.partition("=")[0] for environ in found if any(e.startswith("DOCSFY_CHILD=") for e in environ) for entry in environ
+    }
 
 
 def _processes() -> Iterator[tuple[set[str], str]]:

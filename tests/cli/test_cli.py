@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import FAKE
+from servers import FAKE
 
 COMMAND = [str(Path(sys.executable).with_name("jupyter-docsfy"))]
 

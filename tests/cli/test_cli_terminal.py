@@ -13,7 +13,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from servers import Server
 from tqdm.utils import disp_len
 
 COMMAND = str(Path(sys.executable).with_name("jupyter-docsfy"))

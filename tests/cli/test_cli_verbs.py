@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server
+from servers import Server
 
 from docsfy_jupyter import VariantKey, connect
 from docsfy_jupyter.cli import main

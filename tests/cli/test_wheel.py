@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import QUICK_START
+from servers import QUICK_START
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from servers import Server
 
 from docsfy_jupyter import ServerNotFound
 from docsfy_jupyter.client import discovery

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from conftest import Server, end, free_port, launch
 from jupyter_server.auth.security import passwd
+from servers import Server, end, free_port, launch
 
 from docsfy_jupyter import (
     BadRequest,

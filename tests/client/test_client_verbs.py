@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from servers import Server
 
 import docsfy_jupyter
 from docsfy_jupyter import (

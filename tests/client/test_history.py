@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Server
+from servers import Server
 
 from docsfy_jupyter import DocsfyClient, GenerationFailed, connect, history
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from browsing import Seen
-from conftest import Server, _await_health, end, launch, make_demo_repo
 from relay import relay_to
+from servers import Server, await_health, end, launch, make_demo_repo
 
 from docsfy_jupyter import Dashboard, GenerationFailed, connect
 from docsfy_jupyter.models import Status, Variant
@@ -26,7 +26,7 @@ def board_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     home = tmp_path_factory.mktemp("board")
     server = launch(home)
     try:
-        _await_health(server)
+        await_health(server)
         with connect(server.url, server.token) as client:
             repo = make_demo_repo(home)
             client.wait(client.generate(repo, provider="local"))

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import commit
 from recording import alive, finished, running, start, until
+from servers import commit
 
 from docsfy_jupyter.errors import NotGenerating
 from docsfy_jupyter.generation.manager import Manager

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server, commit
 from recording import alive
+from servers import Server, commit
 from surroundings import fill
 
 from docsfy_jupyter.models import SERVER_RESTARTED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from conftest import commit, git
 from recording import check_counts, record, running, start
+from servers import commit, git
 
 from docsfy_jupyter.models import Status
 

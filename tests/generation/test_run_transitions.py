@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server, commit
 from recording import check_counts, finished, record, running, start, transitions, until
+from servers import Server, commit
 
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Stage, Status, Variant

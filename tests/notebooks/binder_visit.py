@@ -18,8 +18,8 @@ from pathlib import Path
 import httpx
 import psutil
 from browsing import ARGUMENTS
-from conftest import free_port
 from playwright.sync_api import Page, sync_playwright
+from servers import free_port
 
 TOKEN = "a-visitors-token"
 BASE = "/user/demo@x/"

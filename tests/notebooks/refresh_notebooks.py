@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from conftest import Server, _await_health, end, launch
 from nbclient import NotebookClient
 from nbformat.v4 import new_notebook
+from servers import Server, await_health, end, launch
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -66,7 +66,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         server = launch(Path(home))
         try:
-            _await_health(server)
+            await_health(server)
             for path in sorted(NOTEBOOKS.glob("*.ipynb")):
                 refresh(path, server)
         finally:

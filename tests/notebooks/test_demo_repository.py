@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import free_port, git
 from refresh_notebooks import NOTEBOOKS
+from servers import free_port, git
 
 PROJECT = NOTEBOOKS / "demo_project"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import Server, _await_health, end, free_port, launch
 from nbval.plugin import get_sanitize_patterns
 from refresh_notebooks import NOTEBOOKS, WIDGET, kernel_environment
+from servers import Server, await_health, end, free_port, launch
 
 NAMES = ("01_quickstart.ipynb", "02_monitoring.ipynb")
 SANITISE = NOTEBOOKS / "nbval-sanitize.cfg"
@@ -53,7 +53,7 @@ def sanitised(text: str) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of the notebooks' own: what they document stays on it."""
     found = launch(tmp_path_factory.mktemp("notebooks"))
-    _await_health(found)
+    await_health(found)
     yield found
     end(found)
 
@@ -78,7 +78,7 @@ def test_they_say_the_same_in_another_time_zone_temporary_folder_and_address(tmp
     elsewhere.mkdir()
     there = launch(tmp_path, base_url="/user/demo@x/")
     try:
-        _await_health(there)
+        await_health(there)
         said = run_nbval(kernel_environment(there, TMPDIR=str(elsewhere), TZ="Pacific/Apia"), *NAMES)
     finally:
         end(there)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Server
 from ipywidgets.widgets import widget as registry
 from panels import poll_threads, until
 from relay import Relay
+from servers import Server
 from walking import MODEL, Walk
 
 from docsfy_jupyter import Conflict, DocsfyClient, GenerationAborted, GenerationFailed, NotFound, StatusPanel, connect

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 from appearance import SCREENSHOTS, faults, violations
-from conftest import Server, end, launch
 from jupyter_server.auth import passwd
 from lab import EXPOSED, Lab, LabPage
 from panels import needs, until
 from playwright.sync_api import Browser, Page, expect
 from relay import relay_to
+from servers import Server, end, launch
 
 pytestmark = pytest.mark.browser
 SLOW = 60_000  # milliseconds that a loaded machine is given

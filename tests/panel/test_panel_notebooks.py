@@ -12,10 +12,10 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import Server
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
 from panels import needs
+from servers import Server
 
 OLD_KERNEL = ["ipykernel==6.31.*", "nest-asyncio"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from agents import Agents, fake_agents, recorded_calls
-from conftest import commit
 from recording import alive, finished, running, start, until
+from servers import commit
 
 from docsfy_jupyter.errors import BadRequest, ProviderFailed, ProviderUnavailable
 from docsfy_jupyter.generation.manager import Manager
@@ -358,8 +358,10 @@ async def test_a_program_that_cannot_be_started_is_told_before_the_run_and_by_it
         program.chmod(0o755)
         program.write_text("#!/no/such/python\n")
         await refused(str(program), "interpreter that is not there: #!/no/such/python")
-        program.write_text("#!/usr/bin/env no-such-node\n")
-        await refused("interpreter that is not there: #!/usr/bin/env no-such-node")
+        program.write_bytes(b"#!/bin/sh\r\necho\r\n")
+        await refused("interpreter that is not there: #!/bin/sh\\r")
+        program.write_text("#!/usr/bin/env -S no-such-node --flag\n")
+        await refused("interpreter that is not there: #!/usr/bin/env -S no-such-node --flag")
         monkeypatch.setenv("PATH", "/usr/bin:/bin")
         await refused("claude not found on the server's PATH: /usr/bin:/bin", "npm install")
         assert list(manager.feed.rows()) == []

@@ -11,9 +11,9 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import commit, git
 from fake_chat_api import Asked, FakeChat, fake_chat, plan_text, said
 from recording import finished, running, start, until
+from servers import commit, git
 
 from docsfy_jupyter.errors import BadRequest, ProviderUnavailable
 from docsfy_jupyter.generation.manager import Manager

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 from agents import recorded_calls
-from conftest import Server, commit
 from fake_model_api import ModelApi, Tool, fake_model_api
-from recording import alive, finished, running, start, until
+from recording import alive, finished, running, start, until, variables
+from servers import Server, commit
 from vendor_programs import vendor_bin
 
 from docsfy_jupyter.models import Status
@@ -175,15 +175,18 @@ async def test_an_abort_in_mid_call_leaves_no_process(api: ModelApi, demo_repo: 
 
 
 def test_a_server_that_is_killed_leaves_no_agent(
-    api: ModelApi, demo_repo: Path, mark: str, start_server: Callable[..., Server]
+    api: ModelApi, demo_repo: Path, mark: str, start_server: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    monkeypatch.setenv("JUPYTER_TOKEN", "hunter22")
     api.pages = 5
     api.acts = {f"Page {number}": ["hang"] for number in range(1, 6)}
-    server = start_server()
+    server = start_server("--DocsfyApp.env_passthrough=['AWS_PROFILE', 'JUPYTER_TOKEN', 'DOCSFY_JUPYTER_TOKEN']")
     body: dict[str, Any] = {"repo_path": str(demo_repo), "provider": "claude", "model": CLAUDE, "branch": "main"}
     assert server.call("POST", "api/generate", json=body).status_code == 202
     _within(90, lambda: len(api.turns()) == 6)
-    assert len(alive(mark)) >= 5
+    assert len(alive(mark)) == len(alive(mark, "AWS_PROFILE=work")) >= 5
+    assert not {name for name in variables(mark) if name.startswith(("JUPYTER", "DOCSFY_JUPYTER", "JPY_"))}
     os.kill(server.process.pid, signal.SIGKILL)
     began = time.monotonic()
     _within(20, lambda: alive(mark) == [])

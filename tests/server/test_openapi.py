@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 import pytest
-from conftest import Server
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from servers import Server
 
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.routes import ROUTES, rules

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import Server, commit
+from servers import Server, commit
 
 GENERATE = "api/generate"
 

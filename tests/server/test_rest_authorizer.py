@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Server
+from servers import Server
 
 from docsfy_jupyter.server.routes import ROUTES
 

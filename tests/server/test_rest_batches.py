@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from pathlib import Path
 
-from conftest import Server
+from servers import Server
 
 
 def started(server: Server, items: list[object]) -> dict[str, object]:

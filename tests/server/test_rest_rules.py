@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import Server
+from servers import Server
 from walking import MODEL, Walk, path_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

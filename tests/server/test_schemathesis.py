@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import schemathesis
-from conftest import Server
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from servers import Server
 from walking import MODEL, Walk, path_of
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]

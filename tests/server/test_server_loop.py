@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Server, git
 from recording import finished, running, start
+from servers import Server, git
 from walking import path_of
 
 from docsfy_jupyter.models import Status

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import commit
+from servers import commit
 
 from docsfy_jupyter.errors import SourceFailed, SourceRefused
 from docsfy_jupyter.generation.process import Processes
