@@ -1,0 +1,135 @@
+"""How the view behaves on a status page whose answers a test gives: polling, failures, keys, focus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from panel_states import CASES, answer, variant
+from panels import StatusPage
+from playwright.sync_api import Route, expect
+
+from docsfy_jupyter.models import Stage, Status
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., StatusPage]
+MISSING = {"code": "not_found", "detail": "", "candidates": []}
+RUNNING = answer(CASES["pages, an older server"].row)
+
+
+@pytest.mark.parametrize("status", [302, 401, 403])
+def test_a_login_that_has_expired_ends_the_polling_with_a_link(open_status: Open, status: int) -> None:
+    shown = open_status()
+    shown.show(RUNNING)
+    if status == 302:  # Jupyter sends a page of its own
+        shown.page.unroute_all()
+        shown.page.route("**/api/variant?*", lambda route: route.fulfill(status=302, headers={"Location": "/login?next=x"}))
+        shown.page.clock.run_for(4000)
+    else:
+        shown.then(status)
+        shown.poll()
+    expect(shown.page.locator(".docsfy-message")).to_have_text("Your login has expired. Log in")
+    expect(shown.page.locator(".docsfy-numbers")).to_contain_text("1 / 3 pages")
+    asked = shown.asked
+    shown.page.clock.run_for(30_000)
+    assert shown.asked == asked
+
+
+def test_failures_are_silent_until_the_third_and_forgotten_after_an_answer(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(RUNNING)
+    offline = shown.page.get_by_text("Not connected since")
+    shown.then(500, {"detail": "oops"})
+    shown.poll(2)
+    expect(offline).to_be_hidden()
+    shown.poll()
+    expect(offline).to_be_visible()
+    shown.then(200, RUNNING)
+    shown.poll()
+    expect(offline).to_be_hidden()
+
+
+def test_polls_are_three_seconds_apart_never_two_at_once_and_end_with_the_run(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(RUNNING)
+    asked = shown.asked
+    for _ in range(9):
+        shown.page.clock.run_for(1000)
+        shown.page.wait_for_timeout(50)
+    assert asked + 2 <= shown.asked <= asked + 4
+    held: list[Route] = []
+    shown.page.unroute_all()
+    shown.page.route("**/api/variant?*", lambda route: held.append(route))
+    shown.page.clock.run_for(20_000)
+    assert len(held) == 1, "the one before is not answered yet"
+    held[0].fulfill(status=200, json=answer(CASES["ready"].row))
+    expect(shown.page.locator(".docsfy-chip")).to_have_text("Complete")
+    shown.page.clock.run_for(20_000)
+    assert len(held) == 1
+
+
+def test_a_run_that_ended_is_asked_for_again_when_the_page_becomes_visible(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(answer(CASES["ready"].row))
+    expect(shown.page.get_by_text("as of 10:42")).to_be_visible()
+    shown.page.clock.run_for(60_000)
+    shown.then(200, answer(CASES["planning"].row))
+    shown.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(shown.page.locator(".docsfy-chip")).to_have_text("Generating…")
+    shown.then(200, answer(CASES["ready"].row))
+    shown.poll()
+    expect(shown.page.locator(".docsfy-chip")).to_have_text("Complete")
+
+
+def test_focus_and_what_was_typed_survive_the_polls(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(MISSING, 404)
+    field = shown.page.get_by_label("Repository")
+    field.fill("/some/where")
+    shown.page.get_by_label("Model").fill("other")
+    shown.poll(2)
+    expect(shown.page.get_by_label("Model")).to_be_focused()
+    expect(shown.page.get_by_label("Model")).to_have_value("other")
+    expect(field).to_have_value("/some/where")
+    shown.then(200, RUNNING)
+    shown.poll()
+    abort = shown.page.get_by_role("button", name="Abort", exact=True)
+    abort.focus()
+    shown.then(200, answer(variant(stage=Stage.RENDERING, page_count=3, plan_json=CASES["rendering"].row.plan_json)))
+    shown.poll()
+    expect(shown.page.locator(".docsfy-chip")).to_have_text("Rendering…")
+    expect(abort).to_be_focused()
+
+
+def test_an_abort_is_asked_for_once_more_and_taken_back_by_escape(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(RUNNING)
+    posts: list[str] = []
+    shown.page.on("request", lambda request: posts.append(request.url) if request.method == "POST" else None)
+    abort = shown.page.get_by_role("button", name="Abort", exact=True)
+    abort.press("Enter")
+    dialog = shown.page.get_by_role("alertdialog")
+    expect(dialog.get_by_role("button", name="Abort run")).to_be_focused()
+    shown.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(abort).to_be_focused()
+    assert posts == []
+
+
+def test_an_action_that_is_refused_says_why_and_can_be_tried_again(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(answer(CASES["failed pages"].row))
+    shown.page.route(
+        "**/api/generate", lambda route: route.fulfill(status=409, json={"code": "conflict", "detail": "It <b>runs</b> already."})
+    )
+    shown.page.get_by_role("button", name="Retry 1 failed page").click()
+    expect(shown.page.get_by_role("alert")).to_have_text("It <b>runs</b> already.")
+    expect(shown.page.get_by_role("button", name="Retry 1 failed page")).to_be_enabled()
+
+
+def test_nothing_moves_for_those_who_want_less_motion(open_status: Open) -> None:
+    shown = open_status()
+    shown.page.emulate_media(reduced_motion="reduce")
+    shown.show(answer(variant(Status.GENERATING, Stage.CLONING)))
+    moving = "nodes => nodes.map(node => getComputedStyle(node).animationName)"
+    assert set(shown.page.locator(".docsfy-fill, .docsfy-icon").evaluate_all(moving)) == {"none"}
