@@ -55,11 +55,12 @@ def _check_interpreter(file: Path, path: str) -> None:
         return  # a program that may be run and not read
     if not line.startswith(b"#!"):
         return
-    words = os.fsdecode(line[2:]).split()
-    needed = words[0] if words else ""
+    # a carriage return stays: the system takes it for a part of the interpreter's name
+    words = [word for word in os.fsdecode(line[2:]).rstrip("\n").replace("\t", " ").split(" ") if word] or [""]
+    needed = words[0]
     if Path(needed).name == "env" and Path(needed).is_file():
         needed = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
     if not any(os.access(place, os.X_OK) for place in _candidates(needed, path)):
-        shown = os.fsdecode(line).strip()
+        shown = os.fsdecode(line).rstrip("\n").replace("\r", "\\r")
         text = f"{file} cannot be started: its first line names an interpreter that is not there: {shown}."
         raise ProviderUnavailable(f"{text} PATH of the server: {path}")

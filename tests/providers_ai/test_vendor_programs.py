@@ -181,7 +181,8 @@ def test_a_server_that_is_killed_leaves_no_agent(
     monkeypatch.setenv("JUPYTER_TOKEN", "hunter22")
     api.pages = 5
     api.acts = {f"Page {number}": ["hang"] for number in range(1, 6)}
-    server = start_server("--DocsfyApp.env_passthrough=['AWS_PROFILE', 'JUPYTER_TOKEN', 'DOCSFY_JUPYTER_TOKEN']")
+    names = ("AWS_PROFILE", "JUPYTER_TOKEN", "DOCSFY_JUPYTER_TOKEN")
+    server = start_server(*(f"--DocsfyApp.env_passthrough={name}" for name in names))
     body: dict[str, Any] = {"repo_path": str(demo_repo), "provider": "claude", "model": CLAUDE, "branch": "main"}
     assert server.call("POST", "api/generate", json=body).status_code == 202
     _within(90, lambda: len(api.turns()) == 6)
