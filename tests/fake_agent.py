@@ -71,7 +71,7 @@ def unknown_option(words: list[str], known: dict[str, int]) -> str | None:
 def record(folder: Path, turn: str, prompt: str) -> int:
     """Write what this call was given; return how many calls of its turn there were before."""
     given = {"program": NAME, "argv": sys.argv[1:], "env": dict(os.environ), "stdin": prompt, "cwd": os.getcwd(), "turn": turn}
-    given["seen"] = sorted(os.listdir())
+    given["seen"] = sorted(str(path) for path in Path().rglob("*") if path.is_file() and path.parts[0] != ".git")
     whole = folder / f"{os.getpid()}.part"  # a reader must never see half of it
     whole.write_text(json.dumps({**given, "at": time.time()}))
     number = 0

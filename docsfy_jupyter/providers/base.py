@@ -31,7 +31,7 @@ class RunContext:
     model : str
         The model asked for.
     checkout : Path
-        The clone; read it, never write to it.
+        The run's own clone. Read it; write nothing into it. Files may be removed that a child process must not find.
     commit : str
         Its commit, 40 or 64 hexadecimal digits.
     repo_url : str

@@ -119,20 +119,35 @@ async def test_a_price_that_is_not_told_is_unknown_and_tokens_are_kept(
     assert {(c["cost_usd"], c["tokens_in"], c["tokens_out"], c["tokens_cached"]) for c in calls} == {(None, *tokens)}
 
 
-async def test_what_would_steer_the_agent_is_set_aside(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
-    commit(
-        demo_repo, {".env": "GOOGLE_GEMINI_BASE_URL=http://evil.example", ".gemini/settings.json": "{}", ".cursor/mcp.json": "{}"}
-    )
+async def test_orders_to_the_agent_secrets_and_what_is_excluded_are_not_in_its_clone(
+    agents: Agents, demo_repo: Path, tmp_path: Path
+) -> None:
+    orders = {".env": "GOOGLE_GEMINI_BASE_URL=http://evil.example", ".gemini/settings.json": "{}", ".cursor/mcp.json": "{}"}
+    hidden = {"deploy/.env": "A=1", "deploy/id_rsa": "key", "internal/plans.md": "# P"}
+    commit(demo_repo, {**orders, **hidden, ".docsfy.yaml": "exclude: [internal/]", "deploy/.env.example": "A="})
+    before = sorted(path for path in demo_repo.rglob("*") if ".git" not in path.parts)
+    usual = {
+        "README.md",
+        "pyproject.toml",
+        "demo/__init__.py",
+        "demo/adding.py",
+        "demo/more.py",
+        ".docsfy.yaml",
+        "deploy/.env.example",
+    }
     async with running(tmp_path) as manager:
-        row = await ran(manager, demo_repo, "gemini")
-        assert row.status is Status.READY
-        assert {".env", ".gemini"}.isdisjoint(agents.calls()[0]["seen"])
-        assert ".cursor" in agents.calls()[0]["seen"]
-        agents.turns()
-        assert (await ran(manager, demo_repo, "cursor")).status is Status.READY
-        assert ".cursor" not in agents.calls()[0]["seen"]
-    assert (demo_repo / ".env").exists()
-    assert (demo_repo / ".cursor" / "mcp.json").exists()
+        for provider, left in (("gemini", ".cursor/mcp.json"), ("cursor", ".gemini/settings.json")):
+            row = await ran(manager, demo_repo, provider)
+            assert (row.status, row.error_message) == (Status.READY, None)
+            assert {tuple(call["seen"]) for call in agents.calls()} == {tuple(sorted({*usual, left}))}
+            agents.turns()
+        events = await (await manager.ready()).list_events(row.generation_id, 0, 100)
+    told = next(event["text"] for event in events if event["kind"] == "set_aside")
+    assert (
+        told
+        == "Kept from cursor (secret, excluded, or orders to it): .cursor, .env, deploy/.env, deploy/id_rsa, internal/plans.md"
+    )
+    assert sorted(path for path in demo_repo.rglob("*") if ".git" not in path.parts) == before
 
 
 @pytest.mark.case("A08")

@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,16 +19,18 @@ from typing import Any, ClassVar
 
 from docsfy_jupyter.errors import BadRequest, ChildError, ChildNotStarted, ProviderFailed
 from docsfy_jupyter.generation.process import ChildResult, child_environment
-from docsfy_jupyter.models import safe_text
+from docsfy_jupyter.models import TrackedFile, clean_text, safe_text
 from docsfy_jupyter.providers.ai.answers import failure_of
 from docsfy_jupyter.providers.ai.gate import Gate
 from docsfy_jupyter.providers.ai.session import AskingSession
 from docsfy_jupyter.providers.ai.steering import Steering, read_steering
 from docsfy_jupyter.providers.base import Provider, ProviderSession, RunContext, Usage
+from docsfy_jupyter.providers.local.files import is_secret
 from docsfy_jupyter.providers.programs import find_program
 
 MODEL = "{model}"  # stands in `arguments` where the model's id goes
 _UNKNOWN_OPTION = re.compile(r"unknown (?:option|argument)", re.IGNORECASE)
+_NAMED = 10  # files in a line of the log
 _LAST_LINES = 20  # looked at from the end for an envelope among warnings
 
 
@@ -112,9 +114,11 @@ class AgentCliProvider(Provider):
         if self._gate is None:
             self._gate = Gate(self.options.max_concurrent_calls)
         steering = await asyncio.to_thread(read_steering, context.checkout, context.files)
-        removed = await asyncio.to_thread(_remove, context.checkout, self.set_aside)
+        removed = await asyncio.to_thread(_remove, context.checkout, (*self.set_aside, *_hidden(context.files, steering)))
         if removed:
-            context.log("set_aside", f"Kept from {self.name}, since it would obey them: {', '.join(removed)}", paths=removed)
+            shown = ", ".join(map(clean_text, removed[:_NAMED]))
+            more = f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else ""
+            context.log("set_aside", f"Kept from {self.name} (secret, excluded, or orders to it): {shown}{more}")
         yield AgentCliSession(self, self._gate, context, steering)
 
 
@@ -209,7 +213,13 @@ def _without_envelope(name: str, result: ChildResult) -> ProviderFailed:
     return failure if failure.fatal else ProviderFailed(failure.message, transient=True)
 
 
-def _remove(checkout: Path, names: tuple[str, ...]) -> list[str]:
+def _hidden(files: Sequence[TrackedFile], steering: Steering) -> list[str]:
+    """Return the paths that the agent, which can read the whole clone, must not find there."""
+    shown = {file.path for file in steering.shown(files)}
+    return [file.path for file in files if file.path not in shown or is_secret(file.path)]
+
+
+def _remove(checkout: Path, names: Iterable[str]) -> list[str]:
     """Remove files or folders from the run's own clone; return the names of those that were there."""
     removed = []
     for name in names:
