@@ -49,6 +49,7 @@ MODELS = ["claude-opus-4-6[1m]", "org/model@sha256:ab", "a b;$(touch x) --yolo"]
 
 @pytest.fixture
 def agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agents]:
+    monkeypatch.setattr(AgentCliProvider, "first_pause", 0.01)
     with fake_agents(tmp_path / "agents", monkeypatch) as found:
         yield found
 
@@ -318,7 +319,7 @@ async def test_junk_around_an_envelope_and_a_list_of_messages(agents: Agents, pr
 async def test_a_hard_limit_stops_the_run_at_once_and_what_passes_is_tried_again(
     agents: Agents, demo_repo: Path, tmp_path: Path
 ) -> None:
-    passing = {"error": "API Error: Request rejected (429) · slow down", "status": 429}
+    passing = {"raw": "", "stderr": "socket hang up", "exit": 1}
     agents.steer(pages=5, page_2=[passing, passing, {}], page_3={"error": LIMIT, "status": 429})
     async with running(tmp_path, max_concurrent_pages=1) as manager:
         row = await ran(manager, demo_repo)
@@ -329,9 +330,30 @@ async def test_a_hard_limit_stops_the_run_at_once_and_what_passes_is_tried_again
         assert agents.turns() == ["Page 3", "Page 4", "Page 5"]
 
 
-async def test_a_plan_is_tried_again_too(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
+async def test_a_busy_vendor_is_waited_for_by_all_calls_and_no_page_fails(
+    agents: Agents, demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AgentCliProvider, "first_pause", 0.5)
     busy = {"error": "API Error: 529 overloaded", "status": 529, "cost": 0.25}
-    agents.steer(pages=1, plan=[busy, busy, {}])
+    agents.steer(pages=3, page_2=[busy, busy, {}])
+    async with running(tmp_path) as manager:
+        row = await ran(manager, demo_repo)
+        assert (row.status, row.error_message, row.page_count) == (Status.READY, None, 3)
+        assert row.run_cost_usd == pytest.approx(6 * 0.25)
+        assert len(await recorded_calls(manager, row)) == 4
+        events = await (await manager.ready()).list_events(row.generation_id, 0, 100)
+    begun = [call["at"] for call in agents.calls() if call["turn"] == "Page 2"]
+    assert begun[1] - begun[0] > 0.5
+    assert begun[2] - begun[1] > 1
+    assert [event["text"] for event in events if event["kind"] == "provider_pause"] == [
+        "claude: API Error: 529 overloaded; all calls wait 0 s",
+        "claude: API Error: 529 overloaded; all calls wait 1 s",
+    ]
+
+
+async def test_a_plan_is_tried_again_too(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
+    torn = {"error": "API Error: connection reset", "cost": 0.25}
+    agents.steer(pages=1, plan=[torn, torn, {}])
     async with running(tmp_path) as manager:
         row = await ran(manager, demo_repo, max_cost_usd=1.5)
         assert (row.status, row.run_cost_usd) == (Status.READY, pytest.approx(4 * 0.25))

@@ -21,7 +21,7 @@ from docsfy_jupyter.errors import BadRequest, ChildError, ChildNotStarted, Provi
 from docsfy_jupyter.generation.process import ChildResult, child_environment
 from docsfy_jupyter.models import TrackedFile, clean_text, safe_text
 from docsfy_jupyter.providers.ai.answers import failure_of
-from docsfy_jupyter.providers.ai.gate import Gate
+from docsfy_jupyter.providers.ai.gate import Gate, retry_after
 from docsfy_jupyter.providers.ai.session import AskingSession
 from docsfy_jupyter.providers.ai.steering import Steering, read_steering
 from docsfy_jupyter.providers.base import Provider, ProviderSession, RunContext, Usage
@@ -30,17 +30,19 @@ from docsfy_jupyter.providers.programs import find_program
 
 MODEL = "{model}"  # stands in `arguments` where the model's id goes
 _UNKNOWN_OPTION = re.compile(r"unknown (?:option|argument)", re.IGNORECASE)
+_BUSY = (429, 503, 529)
 _NAMED = 10  # files in a line of the log
 _LAST_LINES = 20  # looked at from the end for an envelope among warnings
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What an envelope says: an answer or a failure, and what it cost in either case."""
+    """What an envelope says: an answer or a failure with its HTTP status, and what it cost in either case."""
 
     text: str
     usage: Usage = field(default_factory=Usage)
     failure: ProviderFailed | None = None
+    status: int | None = None
 
 
 class AgentCliProvider(Provider):
@@ -63,6 +65,10 @@ class AgentCliProvider(Provider):
         How to get it.
     suggested : tuple of str
         Models.
+    patience : int
+        Calls in place of one while the vendor is busy, beyond what the program tries by itself.
+    first_pause : float
+        Seconds before the second of them; then twice as long each time, at most a minute.
     """
 
     programs: ClassVar[tuple[str, ...]]
@@ -72,6 +78,8 @@ class AgentCliProvider(Provider):
     set_aside: ClassVar[tuple[str, ...]] = ()
     install: ClassVar[str]
     suggested: ClassVar[tuple[str, ...]]
+    patience: ClassVar[int] = 8
+    first_pause: ClassVar[float] = 1.0
 
     def __init__(self) -> None:
         self._gate: Gate | None = None
@@ -130,21 +138,32 @@ class AgentCliSession(AskingSession):
         self._provider, self._gate = provider, gate
 
     async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
-        env = self._provider.environment()
-        async with self._gate.passed():
-            result = await self._run(prompt, env)
+        """Make one call, and again while the vendor is busy: all runs wait meanwhile."""
+        provider, spent = self._provider, Usage()
+        for number in range(1, provider.patience + 1):
+            env = provider.environment()
+            async with self._gate.passed():
+                reply = self._read(await self._run(prompt, env), env)
+            spent = spent.plus(reply.usage)
+            if reply.failure is None:
+                return reply.text, spent
+            if reply.status not in _BUSY or reply.failure.fatal or number == provider.patience:
+                reply.failure.details["usage"] = spent
+                raise reply.failure
+            seconds = self._gate.pause(provider.first_pause * retry_after(None, number))
+            self._context.log("provider_pause", f"{provider.name}: {reply.failure.message}; all calls wait {seconds:.0f} s")
+        raise AssertionError("unreachable")
+
+    def _read(self, result: ChildResult, env: Mapping[str, str]) -> Reply:
         # gemini puts the envelope of an error on stderr, below its own log
         envelope = envelope_of(result.stdout.decode("utf-8", "replace")) or envelope_of(result.stderr)
         if envelope is None:
-            raise _without_envelope(self._provider.name, result)
+            return Reply("", failure=_without_envelope(self._provider.name, result))
         reply = self._provider.read(envelope, env)
-        failure = reply.failure
-        if failure is None and result.returncode != 0:
+        if reply.failure is None and result.returncode != 0:
             failure = failure_of(reply.text[-300:] or f"exit code {result.returncode}: {_last_words(result)}")
-        if failure is not None:
-            failure.details["usage"] = reply.usage
-            raise failure
-        return reply.text, reply.usage
+            return Reply("", reply.usage, failure)
+        return reply
 
     async def _run(self, prompt: str, env: Mapping[str, str]) -> ChildResult:
         context = self._context

@@ -76,7 +76,7 @@ class ClaudeProvider(AgentCliProvider):
         if envelope.get("is_error") is not True and not subtype.startswith("error"):
             return Reply(text, usage)
         status = None if _LIMIT.search(text) else count(envelope.get("api_error_status"))
-        return Reply("", usage, failure_of(text or subtype.replace("_", " "), status))
+        return Reply("", usage, failure_of(text or subtype.replace("_", " "), status), status)
 
 
 def _usage(envelope: Mapping[str, Any], env: Mapping[str, str]) -> Usage:

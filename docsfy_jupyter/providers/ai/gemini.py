@@ -50,6 +50,7 @@ class GeminiProvider(AgentCliProvider):
     )
     set_aside = (".gemini", ".env")
     install = "Install it with `npm install -g @google/gemini-cli`; set GEMINI_API_KEY, or log in once with `gemini`"
+    patience = 2  # each of which tries ten times by itself, for minutes
     suggested = ("gemini-2.5-pro", "gemini-2.5-flash")
 
     def read(self, envelope: Mapping[str, Any], env: Mapping[str, str]) -> Reply:
@@ -57,16 +58,18 @@ class GeminiProvider(AgentCliProvider):
         error = envelope.get("error")
         usage = _usage(envelope.get("stats"))
         if error:
-            return Reply("", usage, _failure(error if isinstance(error, dict) else {"message": str(error)}))
+            failure, status = _failure(error if isinstance(error, dict) else {"message": str(error)})
+            return Reply("", usage, failure, status)
         return Reply(str(envelope.get("response") or ""), usage)
 
 
-def _failure(error: Mapping[str, Any]) -> ProviderFailed:
+def _failure(error: Mapping[str, Any]) -> tuple[ProviderFailed, int | None]:
     sentence, told = _innermost(str(error.get("message") or error.get("type") or ""))
     code = count(error.get("code")) or told
     if code == _NO_LOGIN:
-        return ProviderFailed(sentence, fatal=True)
-    return failure_of(sentence, code if code and 400 <= code < 600 else told)
+        return ProviderFailed(sentence, fatal=True), None
+    status = code if code and 400 <= code < 600 else told
+    return failure_of(sentence, status), status
 
 
 def _innermost(message: str) -> tuple[str, int | None]:
