@@ -334,8 +334,9 @@ async def test_a_busy_vendor_is_waited_for_by_all_calls_and_no_page_fails(
     agents: Agents, demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(AgentCliProvider, "first_pause", 0.5)
-    busy = {"error": "API Error: 529 overloaded", "status": 529, "cost": 0.25}
-    agents.steer(pages=3, page_2=[busy, busy, {}])
+    busy = {"error": "API Error: Request rejected (429)", "status": 429, "cost": 0.25}
+    repeated = {"error": "API Error: Repeated 529 Overloaded errors.", "status": None, "cost": 0.25}
+    agents.steer(pages=3, page_2=[busy, repeated, {}])
     async with running(tmp_path) as manager:
         row = await ran(manager, demo_repo)
         assert (row.status, row.error_message, row.page_count) == (Status.READY, None, 3)
@@ -346,8 +347,8 @@ async def test_a_busy_vendor_is_waited_for_by_all_calls_and_no_page_fails(
     assert begun[1] - begun[0] > 0.5
     assert begun[2] - begun[1] > 1
     assert [event["text"] for event in events if event["kind"] == "provider_pause"] == [
-        "claude: API Error: 529 overloaded; all calls wait 0 s",
-        "claude: API Error: 529 overloaded; all calls wait 1 s",
+        "claude: API Error: Request rejected (429); all calls wait 0 s",
+        "claude: API Error: Repeated 529 Overloaded errors.; all calls wait 1 s",
     ]
 
 

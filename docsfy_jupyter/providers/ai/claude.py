@@ -75,8 +75,13 @@ class ClaudeProvider(AgentCliProvider):
         subtype = str(envelope.get("subtype") or "")
         if envelope.get("is_error") is not True and not subtype.startswith("error"):
             return Reply(text, usage)
-        status = None if _LIMIT.search(text) else count(envelope.get("api_error_status"))
+        status = None if _LIMIT.search(text) else count(envelope.get("api_error_status")) or _overloaded(text)
         return Reply("", usage, failure_of(text or subtype.replace("_", " "), status), status)
+
+
+def _overloaded(text: str) -> int | None:
+    """Return the status that the program leaves out when it says "Repeated 529 Overloaded errors"."""
+    return 529 if "529" in text and "overloaded" in text.lower() else None
 
 
 def _usage(envelope: Mapping[str, Any], env: Mapping[str, str]) -> Usage:
