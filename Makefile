@@ -1,6 +1,8 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both do all of their own set-up.
 PYTHON ?= python3
 VENV ?= .venv
+# most tests wait for servers and children, so there are more workers than a small machine has cores
+WORKERS ?= 3
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
@@ -12,7 +14,7 @@ $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,frontends]'
 	touch $@
 
 demo: $(VENV)/installed  ## document this very checkout; the site is in build/demo-site/
@@ -27,7 +29,7 @@ browser:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu >/dev/null; fi
 
 test: $(VENV)/installed-test browser lint  ## everything that must hold
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 pictures: $(VENV)/installed-test demo browser  ## the README's pictures of a generated site
 	$(BIN)/python tests/site_pictures.py

@@ -13,9 +13,9 @@ from playwright.sync_api import Browser, Page, Request, sync_playwright
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site_browser() -> Iterator[Browser]:
-    """Start Chromium."""
+    """Start Chromium; for a module at a time, since Playwright keeps an event loop running in this thread meanwhile."""
     program = shutil.which("chromium")
     if program is None:
         message = "no chromium on this machine"

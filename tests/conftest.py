@@ -90,5 +90,5 @@ def walk(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Wal
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put browser tests last: Playwright's sync interface keeps an event loop running in this thread until the session ends."""
+    """Put a module's browser tests last: Playwright's sync interface keeps an event loop running in this thread meanwhile."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
