@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from recording import finished, start
 
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Variant
+from docsfy_jupyter.providers.ai.agent_cli import AgentCliProvider
 
 FAKE_AGENT = Path(__file__).parent / "fake_agent.py"
 NAMES = ("claude", "gemini", "cursor-agent")
@@ -56,15 +56,21 @@ class Agents:
         return turns
 
 
-@contextmanager
-def fake_agents(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agents]:
-    """Put the fakes first on the PATH; no key of the developer's is around."""
-    agents = Agents(folder)
-    monkeypatch.setenv("PATH", f"{agents.bin}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("XDG_FAKE_AGENT", str(agents.folder))
+@pytest.fixture
+def agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Agents:
+    """The fakes, first on the PATH; no key of the developer's is around, and pauses are short."""
+    found = Agents(tmp_path / "agents")
+    monkeypatch.setenv("PATH", f"{found.bin}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_FAKE_AGENT", str(found.folder))
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "GEMINI_API_KEY", "CURSOR_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    yield agents
+    monkeypatch.setattr(AgentCliProvider, "first_pause", 0.01)
+    return found
+
+
+async def ran(manager: Manager, repo: Path, provider: str = "claude", model: str = "m", **more: Any) -> Variant:
+    """Run to the end."""
+    return await finished(manager, await start(manager, repo, model, provider, **more))
 
 
 async def recorded_calls(manager: Manager, row: Variant) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agents import agents  # noqa: F401 (fixture)
 from appearance import axe  # noqa: F401 (fixture)
 from browsing import seen, site_browser  # noqa: F401 (fixtures)
 from lab import EXPOSED, lab  # noqa: F401 (fixture)
