@@ -192,7 +192,7 @@ def test_a_server_that_is_killed_leaves_no_agent(
     os.kill(server.process.pid, signal.SIGKILL)
     began = time.monotonic()
     _within(20, lambda: alive(mark) == [])
-    assert time.monotonic() - began < 10  # 2 s on a machine that has nothing else to do
+    assert time.monotonic() - began < 2
 
 
 def _within(seconds: float, true: Callable[[], bool]) -> None:
