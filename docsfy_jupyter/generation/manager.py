@@ -209,13 +209,13 @@ class Manager:
 
     def _reserve(self, key: VariantKey, source: Source, user: str) -> Run:
         """Take the key: no await between the look and the taking, so that two requests never both win."""
-        if key in self._runs:
-            raise AlreadyGenerating(f"{key.address} is already generating; wait for it or abort it.")
         for row in self.feed.rows():
             if (row.name, row.owner) == (key.name, key.owner) and not same_repository(row.repo_url, source.display):
                 raise NameTaken(
                     f"The name {key.name!r} is taken by {row.repo_url}. Pass another name (name=…) to document {source.display}."
                 )
+        if key in self._runs:
+            raise AlreadyGenerating(f"{key.address} is already generating; wait for it or abort it.")
         before = self.feed.get(key)
         row = starting_row(key, source, user, before)
         run = Run(row, before, self.feed, self._writer)

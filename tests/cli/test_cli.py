@@ -79,12 +79,18 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def heeds_interrupts() -> None:
+    """Undo what a shell does to the commands that it starts in the background: they, and all below them, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_command_leaves_no_process(tmp_path: Path, demo_repo: Path, how: signal.Signals) -> None:
     command = [*COMMAND, "generate", str(demo_repo), "--provider", "fake", "--model", "pages=3,sleep=60,children=1"]
     process = subprocess.Popen(
         [*command, "--data-dir", str(tmp_path / "data")],
         env=environment(tmp_path), stderr=subprocess.PIPE, text=True, stdout=subprocess.PIPE, start_new_session=True,
+        preexec_fn=heeds_interrupts,
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:

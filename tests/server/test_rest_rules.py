@@ -94,7 +94,7 @@ def test_what_this_version_lacks_is_no_server_error(shared_server: Server, path:
         (b"null", "application/json", ""),
         (b"3", "application/json", ""),
         (b'"text"', "application/json", ""),
-        (b'[{"repo_path": "/x"}]', "application/json", "list"),
+        (b"[]", "application/json", "at least 1 item"),
     ],
 )
 def test_a_body_that_is_no_json_object_is_400(shared_server: Server, body: bytes, kind: str, words: str) -> None:
