@@ -110,10 +110,10 @@ def test_credentials_in_a_url_reach_no_answer(walk: Walk) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"not json at all", b"[1]"])
 def test_abort_takes_any_body_and_answers_the_row(walk: Walk, body: bytes) -> None:
-    path = start(walk, "stopped")
+    path = start(walk, "stopped-by-hand")
     answer = walk.post(f"{path}/abort", content=body)
     assert answer.status_code == 200, answer.text
-    assert answer.json()["aborted"] == f"stopped/main/fake/{SLOW}"
+    assert answer.json()["aborted"] == f"stopped-by-hand/main/fake/{SLOW}"
     row = answer.json()["variant"]
     assert (row["status"], row["current_stage"], row["error_message"]) == ("aborted", None, "Generation aborted by user")
     again = walk.post(f"{path}/abort")
