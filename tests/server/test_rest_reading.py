@@ -61,7 +61,7 @@ def test_the_listing_tells_what_changed_since_a_revision(walk: Walk) -> None:
     walk.generate(name="later-read", model="pages=1")
     walk.server.ended(path_of("later-read", "main", "fake", "pages=1"))
     changed = walk.get("api/projects", params={"since": before}).json()
-    assert "later/main" in addresses(changed["projects"])
+    assert "later-read/main" in addresses(changed["projects"])
     assert not [row for row in changed["projects"] if row["name"] == "walk"]
 
 
