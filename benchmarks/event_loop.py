@@ -26,6 +26,7 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 
 RUNS, MODULES, WATCHERS = 20, 50, 20
+DEFAULT_AT_ONCE = 4  # DocsfyApp.max_concurrent_generations
 TICK = 0.005  # seconds
 LIMIT = 20.0  # milliseconds
 TOKEN = "bench"
@@ -62,7 +63,7 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 class Server:
     """A Jupyter server with the extension and the ticker."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, at_once: int) -> None:
         home.mkdir()
         self._out = home / "late.json"
         with socket.socket() as probe:
@@ -73,7 +74,7 @@ class Server:
             sys.executable, "-c", QUICK_START, f"--ServerApp.port={port}", "--no-browser", "--allow-root",
             f"--ServerApp.root_dir={home}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.log_level=ERROR",
             "--ServerApp.jpserver_extensions={'docsfy_jupyter': True, 'event_loop': True}",
-            f"--DocsfyApp.data_dir={home / 'data'}", f"--DocsfyApp.max_concurrent_generations={RUNS}",
+            f"--DocsfyApp.data_dir={home / 'data'}", f"--DocsfyApp.max_concurrent_generations={at_once}",
         ]  # fmt: skip
         path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
         env = {**os.environ, "PYTHONPATH": path, "EVENT_LOOP_OUT": str(self._out)}
@@ -127,11 +128,11 @@ def make_repository(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def two_servers() -> Iterator[tuple[Server, Server, Path]]:
+def two_servers(at_once: int) -> Iterator[tuple[Server, Server, Path]]:
     """Start the one that works and the one that is idle."""
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
-        working, idle = Server(home / "working"), Server(home / "idle")
+        working, idle = Server(home / "working", at_once), Server(home / "idle", at_once)
         try:
             working.wait()
             idle.wait()
@@ -161,13 +162,14 @@ def percentile(late: list[float], share: float) -> float:
     return late[min(int(share * len(late)), len(late) - 1)]
 
 
-def main() -> int:
-    with two_servers() as (working, idle, repository):
+def measured(at_once: int) -> bool:
+    """Ask for all generations at once, of which so many work at a time; print, and return whether it is as it should be."""
+    with two_servers(at_once) as (working, idle, repository):
         began = time.monotonic()
         ready = generate(working, repository)
         ended = time.monotonic()
         late = {"working": working.stop(began, ended), "idle": idle.stop(began, ended)}
-    print(f"{RUNS} generations of {MODULES} modules: {ready} ready in {ended - began:.1f} s")
+    print(f"{RUNS} generations of {MODULES} modules, {at_once} working at a time: {ready} ready in {ended - began:.1f} s")
     for name, values in late.items():
         print(
             f"{name:8} event loop late by p50 {percentile(values, 0.5):6.1f}  p99 {percentile(values, 0.99):6.1f}  "
@@ -176,7 +178,14 @@ def main() -> int:
     p99 = percentile(late["working"], 0.99)
     ours = p99 >= LIMIT and percentile(late["idle"], 0.99) < p99 / 2
     print(f"limit of p99 {LIMIT:.0f} ms: {'passed' if p99 < LIMIT else 'missed' if ours else 'missed, as by the idle server'}")
-    return int(ours or ready != RUNS)
+    return ready == RUNS and not ours
+
+
+def main() -> int:
+    good = measured(DEFAULT_AT_ONCE)
+    print("\nFor comparison, all working at a time; on few cores children wait for their turn, and Python for their start:")
+    measured(RUNS)
+    return int(not good)
 
 
 if __name__ == "__main__":
