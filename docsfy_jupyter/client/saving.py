@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +30,11 @@ def saving(path: Path) -> Iterator[IO[bytes]]:
     """
     if not path.parent.is_dir():
         raise BadRequest(f"{path} cannot be written: {path.parent} is no folder.")
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}-", delete=False) as file:
-        try:
+    part = path.with_name(f".{path.name[:40]}-{uuid.uuid4().hex[:8]}")  # an ordinary file: readable for whom the umask says
+    try:
+        with part.open("xb") as file:
             yield file
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

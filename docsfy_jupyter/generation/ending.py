@@ -48,19 +48,22 @@ async def conclude(run: Run, job: RunJob, log: logging.Logger) -> Ending:
         changes = {"status": Status.ABORTED, "error_message": message, "failed_stage": run.row.current_stage}
     else:
         try:
-            changes = await _published(job, run.work.result())
+            changes = await _published(job, run.work.result(), log)
         except Exception as error:  # noqa: BLE001  whatever it is, it is how the run ended
             changes = _failed(run, error, log)
     return _ending(run, changes)
 
 
-async def _published(job: RunJob, result: RunResult) -> dict[str, Any]:
+async def _published(job: RunJob, result: RunResult, log: logging.Logger) -> dict[str, Any]:
     changes: dict[str, Any] = {"error_message": None, "failed_pages": (), "plan_json": result.plan.to_json()}
     if result.site is not None:
         await asyncio.to_thread(job.folder.sites.publish, result.site)
-        await asyncio.to_thread(job.folder.store_manifest, dict(result.manifest))
-        await asyncio.to_thread(job.folder.prune, dict(result.manifest["keys"]))
-        await asyncio.to_thread(job.folder.sites.remove_old, _OLD_SITES)
+        try:
+            await asyncio.to_thread(job.folder.store_manifest, dict(result.manifest))
+            await asyncio.to_thread(job.folder.prune, dict(result.manifest["keys"]))
+            await asyncio.to_thread(job.folder.sites.remove_old, _OLD_SITES)
+        except OSError:  # the site is published: what is left over is cleared away, and rendered again, by the next run
+            log.exception("docsfy_jupyter: tidying up after a run of %s failed", job.key.address)
         changes |= {"last_generated": iso(utc_now()), "last_commit_sha": result.commit, "site": True}
     return changes | {"status": Status.READY, "current_stage": result.stage, "page_count": len(result.plan.pages())}
 
@@ -92,7 +95,7 @@ def _ending(run: Run, changes: dict[str, Any]) -> Ending:
         outcome=row.status.value,
         failed_stage=row.failed_stage,
         error_message=row.error_message,
-        commit_sha=row.last_commit_sha,
+        commit_sha=row.last_commit_sha if row.status is Status.READY else None,
         page_count=row.page_count,
         total_pages=len(plan.pages()) if plan else 0,
         pages_fresh=run.fresh,

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from docsfy_jupyter.errors import (
     AbortPending,
@@ -64,6 +66,7 @@ class Manager:
         self._processes = Processes()
         self._slots = Slots(settings.max_concurrent_generations)
         self._runs: dict[VariantKey, Run] = {}
+        self._held: dict[VariantKey, str] = {}  # variants that are changed outside a run, and how
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = OpenStore(settings, self.feed, log)
         self._writer = ProgressWriter(self._opened, log)
@@ -216,12 +219,27 @@ class Manager:
                 )
         if key in self._runs:
             raise AlreadyGenerating(f"{key.address} is already generating; wait for it or abort it.")
+        if key in self._held:
+            raise Conflict(f"{key.address} is being {self._held[key]}; try again in a moment.")
         before = self.feed.get(key)
         row = starting_row(key, source, user, before)
         run = Run(row, before, self.feed, self._writer)
         self._runs[key] = run
         self.feed.put(row)
         return run
+
+    @contextmanager
+    def _holding(self, key: VariantKey, doing: str, hint: str) -> Iterator[None]:
+        """Keep runs, and whatever else changes a variant outside them, away while its row and folder are changed."""
+        if key in self._runs:
+            raise AlreadyGenerating(f"{key.address} is generating; {hint}.")
+        if key in self._held:
+            raise Conflict(f"{key.address} is being {self._held[key]}; try again in a moment.")
+        self._held[key] = doing
+        try:
+            yield
+        finally:
+            del self._held[key]
 
     def _unreserve(self, run: Run) -> None:
         self._runs.pop(run.key, None)
@@ -312,12 +330,11 @@ class Manager:
         """
         store = await self.ready()
         self.find(key)
-        if key in self._runs:
-            raise AlreadyGenerating(f"{key.address} is generating; abort it before deleting it.")
-        await self._endings.settle(key)
-        await store.delete_variant(key, user)
-        self.feed.remove(key)
-        await asyncio.to_thread(self.folder(key).remove)
+        with self._holding(key, "deleted", "abort it before deleting it"):
+            await self._endings.settle(key)
+            await store.delete_variant(key, user)
+            self.feed.remove(key)
+            await asyncio.to_thread(self.folder(key).remove)
 
     async def render(self, key: VariantKey) -> Variant:
         """Render a variant again from its page cache; pays for nothing.
@@ -328,19 +345,18 @@ class Manager:
         """
         store = await self.ready()
         self.find(key)
-        if key in self._runs:
-            raise AlreadyGenerating(f"{key.address} is generating; it is rendered at the end of the run.")
-        folder = self.folder(key)
-        manifest = await asyncio.to_thread(folder.load_manifest)
-        if not manifest:
-            raise Conflict(f"{key.address} has no page cache of a finished run; generate it first.")
-        site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
-        await asyncio.to_thread(folder.sites.publish, site)
-        await asyncio.to_thread(folder.sites.remove_old, _OLD_SITES)
-        row = self.find(key).changed(site=True)
-        await store.save_row(row)
-        self.feed.put(row)
-        return row
+        with self._holding(key, "rendered", "it is rendered at the end of the run"):
+            folder = self.folder(key)
+            manifest = await asyncio.to_thread(folder.load_manifest)
+            if not manifest:
+                raise Conflict(f"{key.address} has no page cache of a finished run; generate it first.")
+            site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
+            await asyncio.to_thread(folder.sites.publish, site)
+            await asyncio.to_thread(folder.sites.remove_old, _OLD_SITES)
+            row = self.find(key).changed(site=True)
+            await store.save_row(row)
+            self.feed.put(row)
+            return row
 
 
 def _default_name(source: Source) -> str:

@@ -98,7 +98,7 @@ class Board {
     if (name === "runs" && this.status.value === "generating") this.status.value = "";
     if (focus) this.tabs[name].focus();
     this.limit = PAGE;
-    if (this.timer) this.tick();
+    if (this.rows.size || this.asked) this.tick();
   }
 
   toggleForm() {
@@ -127,7 +127,8 @@ class Board {
       if (this.matches) return answer;
     }
     if (!this.kernel) throw new Error("This page belongs to another server.");
-    const answer = await this.kernel.ask({ type: "call", method, path, query: options.query, body: options.body });
+    const answer = await this.kernel.ask({ type: "call", method, path, query: options.query, body: options.body }, 60000);
+    if (answer === null) throw new Error("The kernel does not answer.");
     if (answer.error) throw new Error(answer.error);
     return { status: 200, data: answer.data, etag: null };
   }
@@ -152,7 +153,8 @@ class Board {
         if (tab === "runs") this.drawRuns(answer.data.runs, answer.data.total);
         else this.drawVariants(answer.data.projects.sort(newestRun), answer.data.total);
       } else if (answer.status !== 304) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
-      if (this.failures || this.note.dataset.kind === "offline") this.say("");
+      if (this.failures || ["offline", "login"].includes(this.note.dataset.kind)) this.say("");
+      this.timer ??= setInterval(() => this.tick(), this.interval);
       this.failures = 0;
     } catch (error) {
       this.failed(error);
@@ -165,6 +167,7 @@ class Board {
   failed(error) {
     if (error instanceof LoginExpired) {
       clearInterval(this.timer);
+      this.timer = null; // until the page is looked at again and the login is good
       this.say("Your login has expired.", "login");
       this.note.append(" ", make("a", { href: this.browser.loginUrl(), target: "_blank", rel: "noopener" }, "Log in"));
       return;
@@ -241,8 +244,9 @@ class Board {
     setText(parts.count, [data.text, data.status === "generating" ? data.stage_text : ""].filter(Boolean).join(" · "));
     setText(parts.changed, clock(data.updated_at));
     setAttribute(parts.changed, "datetime", data.updated_at);
-    parts.docs.hidden = !data.site;
-    parts.more.hidden = this.matches === false;
+    const here = this.browser !== null && this.matches !== false; // the page's own server, which links and details ask
+    parts.docs.hidden = !data.site || !here;
+    parts.more.hidden = !here;
     const path = [data.name, data.branch, data.ai_provider, data.ai_model].map(encodeURIComponent).join("/");
     setAttribute(parts.docs, "href", new URL(`docsfy/docs/${path}/`, this.browser?.base ?? location.href).href);
     setAttribute(parts.docs, "aria-label", `Open the documentation of ${data.name}, ${data.ai_provider}/${data.ai_model}`);

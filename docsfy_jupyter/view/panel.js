@@ -254,9 +254,10 @@ class Watch {
     if (this.busy || this.closed) return;
     this.busy = true;
     this.polled = Date.now();
+    const key = this.key;
     try {
       const answer = await this.browser.call("GET", "api/variant", { query: { ...this.query(), view: "progress" }, etag: this.etag });
-      if (!this.closed) this.fold(answer);
+      if (!this.closed && sameKey(key, this.key)) this.fold(answer); // not one for the variant of before
     } catch (error) {
       if (!this.closed) this.failed(error);
     } finally {

@@ -106,8 +106,8 @@ class Dashboard(anywidget.AnyWidget):
         if call is not None:
             try:
                 answer = {"data": call(self._connected())}
-            except errors.DocsfyError as error:
-                answer = {"error": str(error)}
+            except Exception as error:  # noqa: BLE001  whatever it is, the view must have an answer
+                answer = {"error": str(error) if isinstance(error, errors.DocsfyError) else f"{type(error).__name__}: {error}"}
         if not self._closed:
             self.send({"reply": message.get("id"), **answer})
 

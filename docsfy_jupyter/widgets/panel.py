@@ -368,6 +368,8 @@ class StatusPanel(anywidget.AnyWidget):
         return shown_key(row.key) if moved else None
 
     def _move(self, key: VariantKey) -> None:
+        if self._closed:
+            return
         self.key = shown_key(key)
         self._attach(key)
 

@@ -88,6 +88,9 @@ BAD = {
     "deep lists": "[" * 200_000,
     "many braces": "{" * 300_000,
     "many open strings": '{"a' * 100_000,
+    "cut off among escaped quotes": '{"navigation":[{"group":"' + 'say \\"hi\\" ' * 3000,
+    "many fences that never close": "```x\n" * 20_000,
+    "many comments that never close": "{ " + "/* " * 50_000,
     "too long": " " * 6_000_000,
     "only an unclosed fence of junk": "```json\nnavigation",
 }

@@ -43,6 +43,9 @@ def test_check_says_what_is_missing_and_asks_nothing(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("MY_KEY", raising=False)
     with pytest.raises(ProviderUnavailable, match="MY_KEY"):
         OpenAIProvider("x", OpenAIServer(base_url="https://h.example/v1", key_env="MY_KEY")).check("m")
+    monkeypatch.setenv("MY_KEY", "sk-\x01")
+    with pytest.raises(ProviderUnavailable, match="control characters"):
+        OpenAIProvider("x", OpenAIServer(base_url="https://h.example/v1", key_env="MY_KEY")).check("m")
     with pytest.raises(ProviderUnavailable, match="no default model"):
         OpenAIProvider("x", OpenAIServer(base_url="https://h.example/v1")).check("")
     with pytest.raises(ProviderUnavailable, match="base_url"):
@@ -52,7 +55,7 @@ def test_check_says_what_is_missing_and_asks_nothing(monkeypatch: pytest.MonkeyP
 async def test_from_generate_to_site_with_key_cost_and_material(
     chat: FakeChat, demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MY_KEY", KEY)
+    monkeypatch.setenv("MY_KEY", f"{KEY}\n")  # as a file that ends with a line has it
     commit(demo_repo, {".env": "PASSWORD=hunter22hunter22", "README.md": "# Demo\n\nThe README's own words."})
     async with with_chat(chat, tmp_path, key_env="MY_KEY", prices={"org/m@1": (1.0, 10.0)}) as manager:
         row = await finished(manager, await start(manager, demo_repo, "org/m@1", "chat"))
@@ -71,6 +74,14 @@ async def test_from_generate_to_site_with_key_cost_and_material(
     assert not any("hunter22" in asked.prompt for asked in chat.asked)
     stored = b"".join(path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file())
     assert KEY.encode() not in stored
+
+
+async def test_a_header_that_cannot_be_sent_is_named_without_its_value(chat: FakeChat, demo_repo: Path, tmp_path: Path) -> None:
+    async with with_chat(chat, tmp_path, headers={"X-Key": f"{KEY}\n"}) as manager:
+        row = await finished(manager, await start(manager, demo_repo, "m", "chat"))
+        events = await (await manager.ready()).list_events(row.generation_id, 0, 500)
+    assert "a header of the request is not valid" in str(row.error_message)
+    assert KEY not in f"{row}{events}"
 
 
 async def test_a_server_without_structured_output_is_asked_in_a_simpler_way(chat: FakeChat, demo_repo: Path, tmp_path: Path) -> None:

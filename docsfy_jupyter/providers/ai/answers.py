@@ -22,9 +22,9 @@ _MAX_DEPTH = 4  # envelopes in envelopes
 _CARRIERS = ("result", "response", "output", "content", "text", "message", "plan", "markdown", "data", "structured_output")
 
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n`]*\n(.*?)^[ \t]*\1[`~]*[ \t]*$", re.DOTALL | re.MULTILINE)
 _OBJECT = re.compile(r'\{\s*["}/]')
-_LOOSE = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+# what is never closed reaches to the end, so that no place is read twice
+_LOOSE = re.compile(r'"(?:\\.|[^"\\])*(?:"|\\?\Z)|//[^\n]*|/\*.*?(?:\*/|\Z)|,(?=\s{0,1000}[}\]])', re.DOTALL)
 
 
 def plan_of(text: str) -> Plan:
@@ -81,8 +81,16 @@ def _whole(text: str) -> Iterator[Any]:
 
 
 def _fenced(text: str) -> Iterator[Any]:
-    for match in _FENCE.finditer(text):
-        yield from _whole(match[2])
+    opening, inside = "", []
+    for line in text.split("\n"):
+        mark = re.match(r"[ \t]*(`{3,}|~{3,})([^\n`]*)", line)
+        if mark is None or (opening and (mark[1][0] != opening[0] or len(mark[1]) < len(opening) or mark[2].strip())):
+            inside.append(line)
+        elif opening:
+            yield from _whole("\n".join(inside))
+            opening = ""
+        else:
+            opening, inside = mark[1], []
 
 
 def _decoded(text: str) -> Any:

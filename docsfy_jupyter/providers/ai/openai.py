@@ -133,6 +133,8 @@ class OpenAIProvider(Provider):
             raise ProviderUnavailable(
                 f"Provider {self.name!r} needs a key: set the environment variable {key} where Jupyter starts, and restart it."
             )
+        if not os.environ.get(key, "").strip().isprintable():
+            raise ProviderUnavailable(f"The variable {key} holds no key: there are control characters in it.")
         if not model:
             raise ProviderUnavailable(f"Provider {self.name!r} has no default model; name one (model=…).")
 
@@ -153,7 +155,7 @@ class OpenAIProvider(Provider):
         steering = await asyncio.to_thread(read_steering, context.checkout, context.files)
         headers = dict(self.server.headers)
         if self.server.key_env:
-            headers["Authorization"] = f"Bearer {os.environ.get(self.server.key_env, '')}"
+            headers["Authorization"] = f"Bearer {os.environ.get(self.server.key_env, '').strip()}"
         # made in a thread: reading the certificates would hold up the event loop for 50 ms
         made = partial(
             httpx.AsyncClient,
@@ -211,6 +213,8 @@ class OpenAISession(AskingSession):
                 return await self._http.post("chat/completions", json=body)
         except (TimeoutError, httpx.TimeoutException):
             raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", transient=True) from None
+        except httpx.LocalProtocolError:  # its sentence quotes the header that it refuses, key and all
+            raise ProviderFailed(f"{self._server.base_url}: a header of the request is not valid", fatal=True) from None
         except httpx.HTTPError as error:
             raise ProviderFailed(f"{self._server.base_url}: {error or type(error).__name__}", transient=True) from None
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 
 import yaml
@@ -32,25 +33,30 @@ class Steering(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     instructions: str = Field(default="", max_length=20_000)
-    include: list[str] = Field(default_factory=list, max_length=1000)
-    exclude: list[str] = Field(default_factory=list, max_length=1000)
+    include: list[str] = Field(default_factory=list, max_length=100)
+    exclude: list[str] = Field(default_factory=list, max_length=100)
     pages: list[PlanPage] = Field(default_factory=list, max_length=500)
 
     def shown(self, files: Iterable[TrackedFile]) -> tuple[TrackedFile, ...]:
         """Return the files that the writer may know of."""
-        return tuple(file for file in files if self._wanted(clean_text(file.path)))
+        include, exclude = _any_of(self.include), _any_of(self.exclude)
 
-    def _wanted(self, path: str) -> bool:
-        def any_of(patterns: list[str]) -> bool:
-            return any(fnmatchcase(path, pattern) or path.startswith(pattern.rstrip("/") + "/") for pattern in patterns)
+        def wanted(path: str) -> bool:
+            return (not self.include or include.match(path) is not None) and exclude.match(path) is None
 
-        return (not self.include or any_of(self.include)) and not any_of(self.exclude)
+        return tuple(file for file in files if wanted(clean_text(file.path)))
 
     def plan(self, project_name: str) -> Plan | None:
         """Return the plan that the file dictates, None where it leaves planning to the model."""
         if not self.pages:
             return None
         return Plan(project_name=project_name, navigation=[PlanGroup(group="Documentation", pages=self.pages)])
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Return one expression for all patterns: a folder's name means what is in it; without patterns nothing matches."""
+    parts = [f"(?:{translate(pattern)})|(?:{re.escape(pattern.rstrip('/'))}/)" for pattern in patterns]
+    return re.compile("|".join(parts) or r"(?!)", re.DOTALL)
 
 
 def read_steering(checkout: Path, files: Iterable[TrackedFile]) -> Steering:
