@@ -1,4 +1,4 @@
-"""The REST contract, row by row: what only reads."""
+"""Runs before the tests that add variants to the same server. The REST contract, row by row: what only reads."""
 
 from __future__ import annotations
 
