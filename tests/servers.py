@@ -125,7 +125,8 @@ def launch(
         "--ServerApp.port_retries=0", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}",
         f"--ServerApp.base_url={base_url}", f"--IdentityProvider.token={token}",
         f"--ServerApp.jpserver_extensions={extensions!r}",
-        f"--DocsfyApp.data_dir={folder}", f"--DocsfyApp.command_providers={commands!r}", *extra,
+        f"--DocsfyApp.data_dir={folder}", f"--DocsfyApp.command_providers={commands!r}",
+        "--DocsfyApp.abort_patience=60", *extra,  # no test hangs on how fast a busy machine kills
     ]  # fmt: skip
     env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTER_CONFIG_DIR": str(home / "config")}
     env |= {"JUPYTER_PLATFORM_DIRS": "1"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 from docsfy_jupyter.models import Variant, VariantKey
@@ -11,11 +12,12 @@ from docsfy_jupyter.models import Variant, VariantKey
 class ChangeFeed:
     """The copy of the rows that reads are answered from.
 
-    Every put has a revision number of its own; a reader that waits is woken by any change.
+    Every put has a revision number of its own; a reader that waits is woken by any change. The numbers go on over a restart,
+    since they begin at the milliseconds of the clock: what a reader saw before it is older than whatever is put after it.
     """
 
     def __init__(self) -> None:
-        self.revision = 0
+        self.revision = time.time_ns() // 1_000_000
         self._rows: dict[VariantKey, Variant] = {}
         self._revisions: dict[VariantKey, int] = {}
         self._changed = asyncio.Event()
@@ -38,9 +40,9 @@ class ChangeFeed:
         """Return a row, None where there is none."""
         return self._rows.get(key)
 
-    def revision_of(self, key: VariantKey) -> int:
-        """Return the revision at which a row changed last, 0 where there is none."""
-        return self._revisions.get(key, 0)
+    def changed_after(self, key: VariantKey, revision: int) -> bool:
+        """Whether a row changed after a revision; always, where that number was never given (the clock was set back)."""
+        return revision > self.revision or self._revisions.get(key, 0) > revision
 
     def rows(self) -> Iterator[Variant]:
         """Return every row, in no order."""

@@ -29,6 +29,7 @@ from docsfy_jupyter.generation.pace import Pace
 from docsfy_jupyter.generation.pipeline import Pipeline, render
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
+from docsfy_jupyter.generation.retention import Retention
 from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.generation.slots import Slots
@@ -40,7 +41,6 @@ from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, 
 from docsfy_jupyter.store.records import RunStart
 from docsfy_jupyter.store.store import Store
 
-_ABORT_PATIENCE = 5.0
 _LAST_WRITES = 2.0
 _OLD_SITES = 60.0  # seconds that a reader may still be in the site before this one
 
@@ -64,20 +64,21 @@ class Manager:
         self.feed = ChangeFeed()
         self._log = log
         self._processes = Processes()
-        self._slots = Slots(settings.max_concurrent_generations)
+        self._slots = Slots(settings.max_concurrent_generations, settings.generations_by_provider)
         self._runs: dict[VariantKey, Run] = {}
         self._held: dict[VariantKey, str] = {}  # variants that are changed outside a run, and how
         self._tasks: list[asyncio.Task[None]] = []
         self._opened = OpenStore(settings, self.feed, log)
         self._writer = ProgressWriter(self._opened, log)
         self._endings = Endings(self._opened, self.feed, log)
+        self._retention = Retention(self._opened, settings.keep_events_days, log)
 
     # life
 
     async def start(self) -> None:
         """Begin: open the store in the background, recover, and write what runs emit."""
         await self._processes.start()
-        self._tasks = [asyncio.create_task(part.run()) for part in (self._opened, self._writer, self._endings)]
+        self._tasks = [asyncio.create_task(part.run()) for part in (self._opened, self._writer, self._endings, self._retention)]
 
     async def ready(self) -> Store:
         """Return the store once recovery has ended.
@@ -282,7 +283,7 @@ class Manager:
             run.ended.set()
 
     async def _work(self, run: Run, job: RunJob) -> RunResult:
-        async with self._slots.slot(run.moved):
+        async with self._slots.slot(run.row.repo_url, run.key.ai_provider, run.moved):
             self._processes.watch_folder(job.scratch)
             await asyncio.to_thread(job.scratch.mkdir, parents=True, exist_ok=True)
             lanes = job.provider.concurrent_pages or job.concurrent_pages
@@ -301,7 +302,7 @@ class Manager:
         NotGenerating
             Nothing runs, or it has just finished.
         AbortPending
-            Not dead within 5 s; the abort goes on.
+            Not dead within `Settings.abort_patience`; the abort goes on.
         """
         row = self.find(key)
         run = self._runs.get(key)
@@ -313,9 +314,9 @@ class Manager:
         if run.work is not None:
             run.work.cancel()
         try:
-            await asyncio.wait_for(run.ended.wait(), _ABORT_PATIENCE)
+            await asyncio.wait_for(run.ended.wait(), self.settings.abort_patience)
         except TimeoutError:
-            raise AbortPending(f"Abort still in progress: {key.address} turns aborted when its processes are gone.") from None
+            raise AbortPending(f"Abort still in progress: {key.address} turns aborted when {run.waits_for}.") from None
         row = self.find(key)
         if row.status is not Status.ABORTED or row.generation_id != run.generation_id:
             raise NotGenerating(f"{key.address} had already finished; it is {row.status.value}.")

@@ -85,6 +85,12 @@ class Run:
             raise RuntimeError(f"the row of a run in progress is gone: {self.key.address}")
         return row
 
+    @property
+    def waits_for(self) -> str:
+        """What still has to happen before an aborted run has ended."""
+        working = self.work is None or not self.work.done()
+        return "its processes are gone" if working else "the database has taken its end"
+
     def stage(self, stage: Stage, **changes: Any) -> None:
         """Enter a stage."""
         times = {**self.row.stage_times, stage.value: iso(utc_now()) or ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,14 @@ class Settings:
         Used when a request names none.
     max_concurrent_generations, max_concurrent_pages : int
         Limits.
+    generations_by_provider : mapping of str to int
+        How many of the concurrent generations one provider may have.
     call_timeout : float
         Seconds that one provider call may take.
+    abort_patience : float
+        Seconds until an abort answers that it is still in progress; five by default.
+    keep_events_days : int
+        Days that events and pages of ended runs are kept; 0 is for ever.
     policy : SourcePolicy
         Which repositories are allowed.
     """
@@ -31,7 +38,10 @@ class Settings:
     default_model: str = ""
     max_concurrent_generations: int = 4
     max_concurrent_pages: int = 5
+    generations_by_provider: Mapping[str, int] = field(default_factory=dict)
     call_timeout: float = 600.0
+    abort_patience: float = 5.0
+    keep_events_days: int = 0
     policy: SourcePolicy = field(default_factory=SourcePolicy)
 
     @property

@@ -60,7 +60,22 @@ class DocsfyApp(ExtensionApp):
     default_model = Unicode("", config=True, help="Model of a request that names none; empty: the provider's own default.")
     max_concurrent_generations = Int(4, min=1, config=True, help="Runs that work at once; the others wait in stage 'queued'.")
     max_concurrent_pages = Int(5, min=1, config=True, help="Pages that one run generates at once.")
+    max_concurrent_by_provider = Dict(
+        value_trait=Int(min=1),
+        key_trait=Unicode(),
+        config=True,
+        help="How many of the runs that work at once may be of one provider: {'claude': 1}. The queue passes others by.",
+    )
     provider_timeout = Float(600.0, min=1.0, config=True, help="Seconds that one call of a provider may take.")
+    abort_patience = Float(
+        5.0, min=0.0, config=True, help="Seconds until an abort answers that it is still in progress; it goes on all the same."
+    )
+    keep_events_days = Int(
+        0,
+        min=0,
+        config=True,
+        help="Days that the events and page records of ended runs are kept; 0 is for ever. Runs and their costs always stay.",
+    )
     clone_timeout = Float(600.0, min=1.0, config=True, help="Seconds that a clone may take.")
     max_clone_bytes = Int(2 * 1024**3, min=1024, config=True, help="Bytes that a clone may take on disk.")
     allowed_url_schemes = List(
@@ -129,7 +144,10 @@ class DocsfyApp(ExtensionApp):
             default_model=self.default_model,
             max_concurrent_generations=self.max_concurrent_generations,
             max_concurrent_pages=self.max_concurrent_pages,
+            generations_by_provider=dict(self.max_concurrent_by_provider),
             call_timeout=self.provider_timeout,
+            keep_events_days=self.keep_events_days,
+            abort_patience=self.abort_patience,
             policy=policy,
         )
         self._options = options

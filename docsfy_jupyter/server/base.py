@@ -7,7 +7,10 @@ import getpass
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from http.client import responses
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +21,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import iostream, web
 
 from docsfy_jupyter import errors
+from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.requests import validated
 from docsfy_jupyter.server.addressing import decode_segment
@@ -214,6 +218,16 @@ class DocsfyHandler(APIHandler):
     def has(self, data: Any) -> bool:
         """Whether the caller has this answer already."""
         return _tag(json.dumps(data, allow_nan=False)) in self.given_tags()
+
+    @asynccontextmanager
+    async def scratch(self) -> AsyncIterator[Path]:
+        """Have a folder for files that live as long as an answer; what a killed server leaves there, the next start removes."""
+        folder = self.manager.settings.scratch / f"answer-{uuid.uuid4()}"
+        await asyncio.to_thread(folder.mkdir, parents=True, mode=0o700)
+        try:
+            yield folder
+        finally:
+            await unbroken(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
     async def send_file(self, path: Path, name: str, media_type: str) -> None:
         """Send a file for keeping, under a name; a caller that goes away ends it.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from docsfy_jupyter.errors import BadRequest, Conflict, NoSite, NotFound
+from docsfy_jupyter.errors import Ambiguous, BadRequest, Conflict, NoSite, NotFound
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.requests import GenerateBatch, GenerateRequest, validated
 from docsfy_jupyter.screen import screen
@@ -90,7 +89,7 @@ class ListHandler(DocsfyHandler):
             query.status in (None, row.status)
             and query.provider in (None, "", row.ai_provider)
             and (not query.q or query.q.casefold() in f"{row.address} {row.repo_url}".casefold())
-            and (not query.since or self.manager.feed.revision_of(row.key) > query.since)
+            and self.manager.feed.changed_after(row.key, query.since)
         )
 
 
@@ -175,8 +174,8 @@ class VariantHandler(DocsfyHandler):
 
     async def send_site(self, row: Variant, top: str) -> None:
         """Send a row's site, everything in one top folder."""
-        with tempfile.TemporaryDirectory(prefix="docsfy-download-") as folder:
-            path = Path(folder) / "site.tar.gz"
+        async with self.scratch() as folder:
+            path = folder / "site.tar.gz"
             if not await asyncio.to_thread(_archive, self.manager.folder(row.key).sites, path, top):
                 raise NoSite(f"{row.address} has no site yet; generate it first.")
             await self.send_file(path, f"{top}.tar.gz", "application/gzip")
@@ -243,17 +242,36 @@ class ProjectHandler(VariantHandler):
     """All variants of one name."""
 
     async def variants(self) -> list[Variant]:
-        """Return the rows of the name.
+        """Return the rows of the name, of the owner whom the query names or of everybody.
 
         Raises
         ------
         NotFound
         """
         await self.manager.ready()
-        name = self.path_parts()["name"]
-        rows = sorted((row for row in self.manager.feed.rows() if row.name == name), key=lambda row: row.key)
+        name, owner = self.path_parts()["name"], validated(OwnerQuery, self.query_values()).owner
+        rows = sorted(
+            (row for row in self.manager.feed.rows() if row.name == name and owner in (None, row.owner)), key=lambda row: row.key
+        )
         if not rows:
-            raise NotFound(f"There is no project {name!r}.")
+            raise NotFound(f"There is no project {name!r}{f' of {owner}' if owner else ''}.")
+        return rows
+
+    async def own_variants(self) -> list[Variant]:
+        """Return the rows that a change of the whole name is about: one owner's, the caller's before others'.
+
+        Raises
+        ------
+        NotFound
+        Ambiguous
+            Several others have it and the query names none.
+        """
+        rows = await self.variants()
+        rows = [row for row in rows if row.owner == self.caller] or rows
+        owners = sorted({row.owner for row in rows})
+        if len(owners) > 1:
+            message = f"{rows[0].name} belongs to several owners; name one (owner=…): {', '.join(owners)}."
+            raise Ambiguous(message, candidates=owners)
         return rows
 
     async def get_project(self) -> None:
@@ -263,7 +281,7 @@ class ProjectHandler(VariantHandler):
 
     async def download_project(self) -> None:
         """Send the newest site of a name as ``.tar.gz``."""
-        rows = await self.variants()
+        rows = await self.own_variants()
         with_site = [row for row in rows if row.site]
         if not with_site:
             raise NoSite(f"No variant of {rows[0].name} has a site yet; generate one first.")
@@ -271,7 +289,7 @@ class ProjectHandler(VariantHandler):
 
     async def abort_project(self, query: AbortQuery) -> None:
         """Abort the one run of a name that is in progress."""
-        rows = await self.variants()
+        rows = await self.own_variants()
         active = [row for row in rows if row.status is Status.GENERATING]
         if not active:
             raise NotFound(f"No run of {rows[0].name} is in progress.")
@@ -283,10 +301,15 @@ class ProjectHandler(VariantHandler):
 
     async def delete_project(self) -> None:
         """Delete every variant of a name."""
-        rows = await self.variants()
+        rows = await self.own_variants()
         busy = [row.address for row in rows if row.status is Status.GENERATING]
         if busy:
             raise Conflict(f"{', '.join(busy)} is generating; abort it before deleting {rows[0].name}.")
+        deleted: list[str] = []
         for row in rows:
-            await self.manager.delete(row.key, self.caller)
+            try:
+                await self.manager.delete(row.key, self.caller)
+            except (Conflict, NotFound) as error:  # somebody was faster with this one
+                raise Conflict(f"{error.message} Deleted already: {', '.join(deleted) or 'nothing'}.") from None
+            deleted.append(row.address)
         self.reply({"deleted": rows[0].name})

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.queries import TableQuery
 
@@ -15,15 +12,15 @@ class HistoryHandler(DocsfyHandler):
     async def export_history(self, query: TableQuery) -> None:
         """Send one table of the history as Parquet."""
         store = await self.manager.ready()
-        with tempfile.TemporaryDirectory(prefix="docsfy-history-") as folder:
-            path = Path(folder) / f"{query.table}.parquet"
+        async with self.scratch() as folder:
+            path = folder / f"{query.table}.parquet"
             await store.export_parquet(query.table, path)
             await self.send_file(path, path.name, "application/vnd.apache.parquet")
 
     async def export_snapshot(self) -> None:
         """Send a consistent copy of the database."""
         store = await self.manager.ready()
-        with tempfile.TemporaryDirectory(prefix="docsfy-history-") as folder:
-            path = Path(folder) / "docsfy.duckdb"
+        async with self.scratch() as folder:
+            path = folder / "docsfy.duckdb"
             await store.snapshot(path)
             await self.send_file(path, path.name, "application/vnd.duckdb.file")

@@ -10,6 +10,7 @@ from docsfy_jupyter.models import Status
 from docsfy_jupyter.requests import Segment
 
 Count = Annotated[int, Field(ge=0, le=10**12)]
+Revision = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Query(BaseModel):
@@ -66,7 +67,7 @@ class ListQuery(Query):
     q: str | None = Field(default=None, description="Only rows whose address or repository contains this text.")
     full: bool = Field(default=False, description="Whole rows, with the plan.")
     view: Literal["progress"] | None = Field(default=None, description="`progress`: what a list draws of each row.")
-    since: Count = Field(default=0, description="Only rows that changed after this `rev`.")
+    since: Revision = Field(default=0, description="Only rows that changed after this `rev`; a `rev` nobody gave means all.")
 
 
 class TableQuery(Query):

@@ -202,6 +202,28 @@ class Store:
 
         return await self._database.write(work)
 
+    async def forget_details(self, before: datetime) -> tuple[int, int]:
+        """Delete the events and pages of runs that ended before a time, but for the latest run of each variant.
+
+        Returns
+        -------
+        tuple of int
+            How many events and how many pages. Runs and calls stay: cost never shrinks.
+        """
+        old = (
+            "generation_id IN (SELECT generation_id FROM runs WHERE ended_at < ?) "
+            "AND generation_id NOT IN (SELECT generation_id FROM projects)"
+        )
+
+        def work(connection: Connection) -> tuple[int, int]:
+            events, pages = (
+                int(connection.execute(f"DELETE FROM {table} WHERE {old}", [before]).fetchall()[0][0])  # noqa: S608
+                for table in ("events", "pages")
+            )
+            return events, pages
+
+        return await self._database.write(work)
+
     async def list_pages(self, generation_id: str) -> list[dict[str, Any]]:
         """Return the page records of a run, oldest first, JSON-able."""
         sql = "SELECT * FROM pages WHERE generation_id = ? ORDER BY occurred_at, slug"
