@@ -20,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text, command in (
         ("list", "list all variants", commands.list_all),
         ("runs", "list the latest runs", commands.runs),
+        ("freshness", "list which variants their branches have left behind", commands.freshness),
     ):
         verbs.add_parser(name, parents=[shared], help=text).set_defaults(command=command)
     verbs.add_parser("doctor", parents=[shared], help="check what a set-up needs").set_defaults(command=doctor, alone=True)

@@ -120,6 +120,20 @@ def runs(client: DocsfyClient, options: argparse.Namespace) -> int:
     return 0
 
 
+def freshness(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """List whether what is documented is what the branches hold now; every repository is asked anew."""
+    rows = client.freshness(refresh=True)
+    if options.json:
+        print_json({"variants": rows})
+        return 0
+    for row in rows:
+        address = f"{row['name']}/{row['branch']}/{row['ai_provider']}/{row['ai_model']}"
+        print(plain(f"{row['state']:<7}  {address}{'  ' + row['error'] if row['error'] else ''}"))
+    if not rows:
+        print("Nothing generated yet.")
+    return 0
+
+
 def delete(client: DocsfyClient, options: argparse.Namespace) -> int:
     """Delete a variant, after a question where somebody can answer it."""
     variant = _found(client, options)

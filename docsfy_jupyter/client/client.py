@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import httpx
 
 from docsfy_jupyter import errors
-from docsfy_jupyter.client import verbs, waiting
+from docsfy_jupyter.client import batches, verbs, waiting
 from docsfy_jupyter.client.answers import Outcome, judged, not_reached
 from docsfy_jupyter.client.discovery import Address, find_server, is_loopback
 from docsfy_jupyter.client.started import Started
@@ -107,6 +107,7 @@ class _Connection:
 
     def __init__(self, address: Address, *, verify: Verify = True, timeout: float = 30.0) -> None:
         self.url = address.url
+        self.address = address
         self._with_token = bool(address.token)
         self._options: dict[str, Any] = {
             "base_url": address.url,
@@ -199,6 +200,11 @@ class DocsfyClient(_Connection):
     export = _blocking(verbs.export)
     models = _blocking(verbs.models)
     runs = _blocking(verbs.runs)
+    generate_all = _blocking(batches.generate_all)
+    get_batch = _blocking(batches.get_batch)
+    abort_batch = _blocking(batches.abort_batch)
+    watch = _blocking(batches.watch)
+    freshness = _blocking(batches.freshness)
     health = _blocking(verbs.health)
     version = _blocking(verbs.version)
 
@@ -259,5 +265,10 @@ class AsyncDocsfyClient(_Connection):
     export = _awaited(verbs.export)
     models = _awaited(verbs.models)
     runs = _awaited(verbs.runs)
+    generate_all = _awaited(batches.generate_all)
+    get_batch = _awaited(batches.get_batch)
+    abort_batch = _awaited(batches.abort_batch)
+    watch = _awaited(batches.watch)
+    freshness = _awaited(batches.freshness)
     health = _awaited(verbs.health)
     version = _awaited(verbs.version)

@@ -32,7 +32,7 @@ class Request:
         The path is relative to the extension's URL.
     params : mapping
         The query.
-    json : dict, optional
+    json : dict or list, optional
         The body.
     etag : str
         What the caller has already; an unchanged answer is 304.
@@ -47,7 +47,7 @@ class Request:
     method: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
-    json: dict[str, Any] | None = None
+    json: dict[str, Any] | list[dict[str, Any]] | None = None
     etag: str = ""
     timeout: float | None = None
     sink: IO[bytes] | None = None

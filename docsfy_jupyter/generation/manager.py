@@ -36,6 +36,7 @@ from docsfy_jupyter.generation.slots import Slots
 from docsfy_jupyter.models import Status, Variant, VariantKey, safe_text, utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import NAME_PATTERN, GenerateRequest
+from docsfy_jupyter.sources.freshness import Freshness
 from docsfy_jupyter.sources.remote import default_branch
 from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
 from docsfy_jupyter.store.records import RunStart
@@ -64,6 +65,7 @@ class Manager:
         self.feed = ChangeFeed()
         self._log = log
         self._processes = Processes()
+        self.freshness = Freshness(settings.policy, self._processes)
         self._slots = Slots(settings.max_concurrent_generations, settings.generations_by_provider)
         self._runs: dict[VariantKey, Run] = {}
         self._held: dict[VariantKey, str] = {}  # variants that are changed outside a run, and how
@@ -219,7 +221,8 @@ class Manager:
                     f"The name {key.name!r} is taken by {row.repo_url}. Pass another name (name=…) to document {source.display}."
                 )
         if key in self._runs:
-            raise AlreadyGenerating(f"{key.address} is already generating; wait for it or abort it.")
+            in_progress = self._runs[key].generation_id
+            raise AlreadyGenerating(f"{key.address} is already generating; wait for it or abort it.", generation_id=in_progress)
         if key in self._held:
             raise Conflict(f"{key.address} is being {self._held[key]}; try again in a moment.")
         before = self.feed.get(key)

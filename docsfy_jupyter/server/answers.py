@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,10 +50,11 @@ class Accepted(Answer):
 
 
 class Refused(Answer):
-    """An item of a batch that was not started."""
+    """An item of a batch that was not started; with the run in progress, where that is why."""
 
     detail: str
     code: str
+    generation_id: str | None = None
 
 
 class BatchStarted(Answer):
@@ -75,6 +76,29 @@ class Project(Answer):
 
     name: str
     variants: list[Summary]
+
+
+class FreshVariant(Answer):
+    """A variant's commit, and the one that its branch holds now."""
+
+    name: str
+    branch: str
+    ai_provider: str
+    ai_model: str
+    owner: str
+    repo_url: str
+    documented: str | None
+    current: str | None
+    state: Literal["current", "behind", "unknown"]
+    error: str | None
+    checked_at: str
+
+
+class Freshness(Answer):
+    """Whether variants are up to date."""
+
+    variants: list[FreshVariant]
+    total: int
 
 
 class Action(Answer):

@@ -41,7 +41,9 @@ async def start_batch(manager: Manager, items: Sequence[object], user: str) -> d
             try:
                 return accepted(await manager.generate(validated(GenerateRequest, item), user, batch_id))
             except DocsfyError as error:
-                return {"detail": error.message, "code": error.code}
+                # whoever asked may watch the run that is in progress already
+                watched = {"generation_id": error.details["generation_id"]} if "generation_id" in error.details else {}
+                return {"detail": error.message, "code": error.code, **watched}
 
     return {"batch_id": batch_id, "items": list(await asyncio.gather(*map(started, items)))}
 

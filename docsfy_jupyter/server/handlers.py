@@ -16,7 +16,16 @@ from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, matching, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.batches import accepted, start_batch
-from docsfy_jupyter.server.queries import AbortQuery, AddressQuery, EventsQuery, ListQuery, OwnerQuery, RowQuery, RunsQuery
+from docsfy_jupyter.server.queries import (
+    AbortQuery,
+    AddressQuery,
+    EventsQuery,
+    FreshnessQuery,
+    ListQuery,
+    OwnerQuery,
+    RowQuery,
+    RunsQuery,
+)
 from docsfy_jupyter.server.route import Route
 from docsfy_jupyter.server.summaries import Summaries
 from docsfy_jupyter.site.archive import write_archive
@@ -66,9 +75,7 @@ class ListHandler(DocsfyHandler):
         """List the variants, newest first."""
         await self.manager.ready()
         feed = self.manager.feed
-        rows = sorted(
-            (row for row in feed.rows() if self._wanted(row, query)), key=lambda row: (row.updated_at, row.key), reverse=True
-        )
+        rows = sorted(await self._rows(query), key=lambda row: (row.updated_at, row.key), reverse=True)
         shown = rows[query.offset : query.offset + min(query.limit, 10_000)]
         self.reply_tagged(
             {
@@ -79,6 +86,27 @@ class ListHandler(DocsfyHandler):
                 "rev": feed.revision,
             }
         )
+
+    async def _rows(self, query: ListQuery) -> list[Variant]:
+        """Return the rows that fit; where none does, wait for one as long as the query says."""
+        loop, feed = asyncio.get_running_loop(), self.manager.feed
+        deadline = loop.time() + min(query.wait or 0.0, MAX_WAIT)
+        while True:
+            revision = feed.revision
+            rows = [row for row in feed.rows() if self._wanted(row, query)]
+            if rows or loop.time() >= deadline or not await feed.wait(revision, deadline - loop.time()):
+                return rows
+
+    async def list_freshness(self, query: FreshnessQuery) -> None:
+        """List whether the variants document what their branches hold now."""
+        await self.manager.ready()
+        wanted = ListQuery(q=query.q)
+        rows = sorted(
+            (row for row in self.manager.feed.rows() if query.name in (None, row.name) and self._wanted(row, wanted)),
+            key=lambda row: row.key,
+        )
+        shown = rows[query.offset : query.offset + min(query.limit, 1000)]
+        self.reply({"variants": await self.manager.freshness.of(shown, anew=query.refresh), "total": len(rows)})
 
     def _drawn(self, rows: Sequence[Variant]) -> list[dict[str, Any]]:
         summaries: Summaries = self.settings.setdefault("docsfy_summaries", Summaries())

@@ -68,6 +68,19 @@ class ListQuery(Query):
     full: bool = Field(default=False, description="Whole rows, with the plan.")
     view: Literal["progress"] | None = Field(default=None, description="`progress`: what a list draws of each row.")
     since: Revision = Field(default=0, description="Only rows that changed after this `rev`; a `rev` nobody gave means all.")
+    wait: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="Seconds to hold the answer until a row fits; at most 25."
+    )
+
+
+class FreshnessQuery(Query):
+    """Which variants, and how new the answer must be."""
+
+    name: str | None = Field(default=None, description="Only variants of this project.")
+    q: str | None = Field(default=None, description="Only variants whose address or repository contains this text.")
+    refresh: bool = Field(default=False, description="Ask every repository anew; answers are kept for ten minutes otherwise.")
+    limit: Count = Field(default=1000, description="At most so many; 1000 at the most.")
+    offset: Count = Field(default=0, description="Leave out so many.")
 
 
 class TableQuery(Query):

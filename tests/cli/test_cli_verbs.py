@@ -51,6 +51,8 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     assert "via-cli" in {row["name"] for row in document(run, "list")["projects"]}
     assert "via-cli" in {row["name"] for row in document(run, "runs")["runs"]}
     assert "  ready        via-cli/main/fake/pages=2  by " in run("runs")[1]
+    assert ("via-cli", "current") in {(row["name"], row["state"]) for row in document(run, "freshness")["variants"]}
+    assert "current  via-cli/main/fake/pages=2" in run("freshness")[1]
     assert document(run, "render", "via-cli")["status"] == "ready"
     path = document(run, "download", "via-cli", "--target", str(tmp_path))["path"]
     with tarfile.open(path) as tar:
