@@ -14,7 +14,7 @@ $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,lint,frontends]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,lint,companions]'
 	touch $@
 
 demo: $(VENV)/installed  ## document this very checkout; the site is in build/demo-site/

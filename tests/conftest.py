@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,33 @@ from surroundings import gate, mark, silent_host, small_disk  # noqa: F401 (fixt
 from walking import Walk
 
 from docsfy_jupyter.generation.process import Processes
+
+HERE = Path(__file__).parent
+# of the extra `companions`, which takes longer to install than the rest; where tests decide (CI) they are simply imported
+COMPANIONS = [
+    name
+    for name in ("playwright", "schemathesis", "openapi_spec_validator")
+    if find_spec(name) is None and not os.environ.get("CI")
+]
+
+
+@cache
+def _needs_companion(path: Path) -> bool:
+    return any(re.search(rf"^(from|import) {name}\b", path.read_text("utf-8"), re.MULTILINE) for name in COMPANIONS)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the test files whose companions are not installed."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if is_test and _needs_companion(collection_path) else None
+
+
+def pytest_report_header() -> str | None:
+    """Say and count what is left out."""
+    left_out = [path.name for path in sorted(HERE.rglob("test_*.py")) if _needs_companion(path)]
+    if not left_out:
+        return None
+    return f"LEFT OUT, since {', '.join(COMPANIONS)} is not installed ({len(left_out)} files): {', '.join(left_out)}"
 
 
 @pytest.fixture

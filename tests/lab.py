@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, Request
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Error, Locator, Page, Request
     from servers import Server
 
 READY = """() => {

@@ -18,13 +18,13 @@ import comm
 import nbformat
 import pytest
 from comm.base_comm import BaseComm
-from playwright.sync_api import Browser, Page, Route
 from relay import Relay, relay_to
 
 from docsfy_jupyter import DocsfyClient, StatusPanel, connect
 from docsfy_jupyter.widgets.kernel import kernel_panels
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
     from servers import Server
 
 
