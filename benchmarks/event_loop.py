@@ -63,7 +63,7 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 class Server:
     """A Jupyter server with the extension and the ticker."""
 
-    def __init__(self, home: Path, at_once: int) -> None:
+    def __init__(self, home: Path, at_once: int, *more: str) -> None:
         home.mkdir()
         self._out = home / "late.json"
         with socket.socket() as probe:
@@ -75,6 +75,7 @@ class Server:
             f"--ServerApp.root_dir={home}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.log_level=ERROR",
             "--ServerApp.jpserver_extensions={'docsfy_jupyter': True, 'event_loop': True}",
             f"--DocsfyApp.data_dir={home / 'data'}", f"--DocsfyApp.max_concurrent_generations={at_once}",
+            *more,
         ]  # fmt: skip
         path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
         env = {**os.environ, "PYTHONPATH": path, "EVENT_LOOP_OUT": str(self._out)}
@@ -84,6 +85,11 @@ class Server:
             "JUPYTER_PLATFORM_DIRS": "1",
         }
         self._process = subprocess.Popen(command, env=env)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def call(self, path: str, body: object = None) -> Any:
         """Send one request and return its JSON."""
