@@ -16,6 +16,8 @@ from servers import FAKE
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import Status, Variant, VariantKey
+from docsfy_jupyter.providers.base import ProviderOptions
+from docsfy_jupyter.providers.prices import Prices
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.rules import SourcePolicy
@@ -24,10 +26,12 @@ POLICY = SourcePolicy(allowed_schemes=("https", "http"), allow_private_hosts=Tru
 
 
 @asynccontextmanager
-async def running(folder: Path, **options: Any) -> AsyncIterator[Manager]:
+async def running(folder: Path, prices: Prices | None = None, **options: Any) -> AsyncIterator[Manager]:
     """A manager with real parts: git, a DuckDB file, child processes."""
     settings = Settings(folder / "data", policy=POLICY, **options)
-    manager = Manager(settings, ProviderRegistry({"fake": [sys.executable, str(FAKE)]}), logging.getLogger("test"))
+    wanted = ProviderOptions(prices=prices or Prices())
+    registry = ProviderRegistry({"fake": [sys.executable, str(FAKE)]}, options=wanted)
+    manager = Manager(settings, registry, logging.getLogger("test"))
     await manager.start()
     await manager.ready()
     try:

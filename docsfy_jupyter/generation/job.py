@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.generation.spending import Budget
 from docsfy_jupyter.models import Plan, Stage, VariantKey
 from docsfy_jupyter.providers.base import Provider
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
@@ -35,29 +36,6 @@ class Emitter(Protocol):
 
     def log(self, kind: str, text: str, **details: Any) -> None:
         """Append an event."""
-
-
-class Budget:
-    """What a run has cost, as far as that is known, and what it may cost.
-
-    Parameters
-    ----------
-    limit : float or None
-        US dollars; None is no limit.
-    """
-
-    def __init__(self, limit: float | None) -> None:
-        self.limit = limit
-        self.spent = 0.0
-
-    def add(self, cost: float | None) -> None:
-        """Add the cost of a call."""
-        self.spent += cost or 0.0
-
-    @property
-    def used_up(self) -> bool:
-        """Whether nothing more may be begun."""
-        return self.limit is not None and self.spent >= self.limit
 
 
 @dataclass(frozen=True)

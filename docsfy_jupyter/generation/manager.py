@@ -22,7 +22,7 @@ from docsfy_jupyter.errors import (
 from docsfy_jupyter.generation.ending import BY_SERVER, Endings, conclude
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
-from docsfy_jupyter.generation.job import Budget, RunJob, RunResult
+from docsfy_jupyter.generation.job import RunJob, RunResult
 from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.open_store import OpenStore
 from docsfy_jupyter.generation.pace import Pace
@@ -33,6 +33,7 @@ from docsfy_jupyter.generation.retention import Retention
 from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.generation.slots import Slots
+from docsfy_jupyter.generation.spending import Budget, DailySpending, check_limits_can_be_kept
 from docsfy_jupyter.models import Status, Variant, VariantKey, safe_text, utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import NAME_PATTERN, GenerateRequest
@@ -70,6 +71,7 @@ class Manager:
         self._runs: dict[VariantKey, Run] = {}
         self._held: dict[VariantKey, str] = {}  # variants that are changed outside a run, and how
         self._tasks: list[asyncio.Task[None]] = []
+        self._day = DailySpending(settings.max_cost_usd_per_day)
         self._opened = OpenStore(settings, self.feed, log)
         self._writer = ProgressWriter(self._opened, log)
         self._endings = Endings(self._opened, self.feed, log)
@@ -171,11 +173,9 @@ class Manager:
         provider = self.providers.get(request.ai_provider or self.settings.default_provider)
         model = request.ai_model or self._default_model(provider.name) or provider.default_model
         provider.check(model)
-        if request.max_cost_usd is not None and not provider.knows_cost(model):
-            raise BadRequest(
-                f"max_cost_usd cannot be kept: what {provider.name}/{model} costs is not known. Configure its price, or leave "
-                "the limit out."
-            )
+        check_limits_can_be_kept(provider, model, request.max_cost_usd, self._day.limit)
+        if not provider.free:
+            await self._day.check(store)
         policy = self.settings.policy
         credential = request.credential_env or self._known_credential(request, user)
         source = await asyncio.to_thread(
@@ -254,20 +254,20 @@ class Manager:
             self.feed.remove(run.key)
 
     def _job(self, run: Run, source: Source, request: GenerateRequest) -> RunJob:
-        minutes = request.ai_cli_timeout
+        minutes, provider = request.ai_cli_timeout, self.providers.get(run.key.ai_provider)
         return RunJob(
             key=run.key,
             generation_id=run.generation_id,
             source=source,
             folder=self.folder(run.key),
             scratch=self.settings.scratch / run.generation_id,
-            provider=self.providers.get(run.key.ai_provider),
+            provider=provider,
             policy=self.settings.policy,
             processes=self._processes,
             force=request.force,
             call_timeout=minutes * 60 if minutes else self.settings.call_timeout,
             concurrent_pages=self.settings.max_concurrent_pages,
-            budget=Budget(request.max_cost_usd),
+            budget=Budget(request.max_cost_usd, None if provider.free else self._day),
         )
 
     # the run's supervisor: never cancelled

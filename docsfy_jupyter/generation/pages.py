@@ -53,12 +53,8 @@ class PageWriter:
         except* (DocsfyError, OSError) as errors:
             raise errors.exceptions[0] from None
         if self._left:
-            limit, spent = job.budget.limit, job.budget.spent
-            raise CostLimitReached(
-                f"Stopped at the cost limit: ${spent:.2f} spent of ${limit:.2f}, {self._left} of {len(self._plan.pages())} pages "
-                "left. What is done is kept; generate again with a higher max_cost_usd for the rest.",
-                failed_pages=tuple(self._failed),
-            )
+            left = f"{self._left} of {len(self._plan.pages())} pages"
+            raise CostLimitReached(job.budget.stopped(left), failed_pages=tuple(self._failed))
         if self._failed:
             order = [page.slug for page in self._plan.pages()]
             failed = sorted(self._failed, key=lambda page: order.index(page.slug))
@@ -164,6 +160,7 @@ async def recorded(job: RunJob, emit: Emitter, purpose: str, slug: str | None, c
             usage = error.details.get("usage", usage)
         raise
     finally:
+        usage = job.provider.priced(job.key.ai_model, usage)
         job.budget.add(usage.cost_usd)
         emit.called(
             CallRecord(

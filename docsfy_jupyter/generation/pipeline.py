@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docsfy_jupyter.errors import RenderFailed
+from docsfy_jupyter.errors import CostLimitReached, RenderFailed
 from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_key
 from docsfy_jupyter.generation.job import Emitter, RunJob, RunResult
 from docsfy_jupyter.generation.pages import PageWriter, tried
@@ -90,6 +90,8 @@ class Pipeline:
             request = PlanRequest(previous=known.plan, changed=changed)
         else:
             self._emit.stage(Stage.PLANNING)
+        if self._job.budget.used_up:  # others have spent what the day allows while this run was queued
+            raise CostLimitReached(self._job.budget.stopped("the plan and all pages"))
         answer = await tried(self._job, self._emit, "plan", None, lambda: session.plan(request))
         plan, notes = settle_plan(answer.plan, self._job.key.name)
         for note in notes:

@@ -25,6 +25,8 @@ class Settings:
         How many of the concurrent generations one provider may have.
     call_timeout : float
         Seconds that one provider call may take.
+    max_cost_usd_per_day : float or None
+        What the calls of all runs of a UTC day may cost; None is no limit.
     abort_patience : float
         Seconds until an abort answers that it is still in progress; five by default.
     keep_events_days : int
@@ -40,6 +42,7 @@ class Settings:
     max_concurrent_pages: int = 5
     generations_by_provider: Mapping[str, int] = field(default_factory=dict)
     call_timeout: float = 600.0
+    max_cost_usd_per_day: float | None = None
     abort_patience: float = 5.0
     keep_events_days: int = 0
     policy: SourcePolicy = field(default_factory=SourcePolicy)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.models import Plan, PlanPage, TrackedFile
+from docsfy_jupyter.providers.prices import Price, Prices
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Usage:
     cost_usd : float or None
         US dollars; None when the provider does not tell. ``local`` costs 0.0, which is known.
     basis : str
-        ``billed``, ``notional``, ``free`` or ``unknown``.
+        ``billed``: the provider tells it. ``computed``: tokens times the price of `Prices`. ``notional``: a subscription pays,
+        and the cost is what it would have been. ``free``: known to be nothing. ``unknown``.
     tokens_in, tokens_out, tokens_cached : int or None
         As the provider reports them.
     """
@@ -174,10 +176,13 @@ class ProviderOptions:
         Trait ``DocsfyApp.env_passthrough``: names of variables that child processes get besides the usual ones.
     max_concurrent_calls : int
         Trait ``DocsfyApp.max_concurrent_ai_calls``.
+    prices : Prices
+        What models cost, where their provider does not tell.
     """
 
     env_passthrough: tuple[str, ...] = ()
     max_concurrent_calls: int = 8
+    prices: Prices = field(default_factory=Prices)
 
 
 class Provider(ABC):
@@ -197,6 +202,8 @@ class Provider(ABC):
         Pages of a run at once, where it is not the server's number.
     free : bool
         Whether every call is known to cost nothing, also one that failed.
+    counts_tokens : bool
+        Whether it tells the tokens of its calls, so that a price makes their cost known.
     """
 
     options: ProviderOptions = ProviderOptions()
@@ -205,6 +212,7 @@ class Provider(ABC):
     version: str = "1"
     concurrent_pages: int | None = None
     free: bool = False
+    counts_tokens: bool = False
 
     def check(self, model: str) -> None:
         """Say whether a run could start now, without starting or asking anything.
@@ -217,7 +225,18 @@ class Provider(ABC):
 
     def knows_cost(self, model: str) -> bool:
         """Say whether the cost of a call will be known, so that a limit on it can be kept."""
-        return self.free
+        price = self.price(model)
+        return self.free or (price is not None and (self.counts_tokens or price.zero))
+
+    def price(self, model: str) -> Price | None:
+        """Return what a model costs: by the user's file, else by the package's table; None where neither has it."""
+        return self.options.prices.find(self.name, model, self.name)
+
+    def priced(self, model: str, usage: Usage) -> Usage:
+        """Return a call's usage with its cost computed, where nobody told it and price and tokens are known."""
+        price = self.price(model) if usage.cost_usd is None else None
+        cost = price.of(usage.tokens_in, usage.tokens_out, usage.tokens_cached) if price else None
+        return usage if cost is None else replace(usage, cost_usd=cost, basis="computed")
 
     def models(self) -> list[dict[str, str]]:
         """Return the models to suggest, each ``{"id", "name"}``."""

@@ -23,6 +23,7 @@ from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.providers.base import Provider, ProviderOptions
+from docsfy_jupyter.providers.prices import Prices, load_prices
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING
 from docsfy_jupyter.server.openapi import ROUTES_SETTING
@@ -76,6 +77,16 @@ class DocsfyApp(ExtensionApp):
         config=True,
         help="Days that the events and page records of ended runs are kept; 0 is for ever. Runs and their costs always stay.",
     )
+    max_cost_usd_per_day = Float(
+        None,
+        allow_none=True,
+        min=0.0,
+        config=True,
+        help=(
+            "US dollars that the AI calls of all runs may cost in a day (UTC), as far as their cost is known. No new page begins "
+            "beyond it; what cannot be priced is refused. No limit when not set."
+        ),
+    )
     clone_timeout = Float(600.0, min=1.0, config=True, help="Seconds that a clone may take.")
     max_clone_bytes = Int(2 * 1024**3, min=1024, config=True, help="Bytes that a clone may take on disk.")
     allowed_url_schemes = List(
@@ -102,6 +113,14 @@ class DocsfyApp(ExtensionApp):
             "Servers that speak OpenAI's protocol, as providers: name → {'base_url': 'http://localhost:11434/v1', 'key_env': the "
             "NAME of the variable with the key, 'models': [...], 'default_model': ..., 'prices': {model: [USD for a million "
             "tokens in, out]}, 'max_input_tokens': 24000, 'headers': {...}, 'query': {...}}."
+        ),
+    )
+    prices_file = Unicode(
+        "",
+        config=True,
+        help=(
+            'A TOML file of prices that wins over the package\'s, model by model: [provider."model or pattern"] with input, '
+            "output and maybe cached, each US dollars for a million tokens. A faulty one makes every computed cost unknown."
         ),
     )
     max_concurrent_ai_calls = Int(8, min=1, config=True, help="Calls at once to one AI server, of all runs together.")
@@ -147,6 +166,7 @@ class DocsfyApp(ExtensionApp):
             generations_by_provider=dict(self.max_concurrent_by_provider),
             call_timeout=self.provider_timeout,
             keep_events_days=self.keep_events_days,
+            max_cost_usd_per_day=self.max_cost_usd_per_day,
             abort_patience=self.abort_patience,
             policy=policy,
         )
@@ -161,13 +181,22 @@ class DocsfyApp(ExtensionApp):
                 "docsfy_hub": bool(hub_user),
             }
         )
-        wanted = ProviderOptions(tuple(self.env_passthrough), self.max_concurrent_ai_calls)
+        wanted = ProviderOptions(tuple(self.env_passthrough), self.max_concurrent_ai_calls, self._prices())
         providers = ProviderRegistry(dict(self.command_providers), self._makers(), wanted)
         self.settings[MANAGER_SETTING] = Manager(options, providers, self.log)
 
     def initialize_handlers(self) -> None:
         """Register the routes."""
         self.handlers.extend(rules())
+
+    def _prices(self) -> Prices:
+        """Read the prices, before there is a loop to block."""
+        prices = load_prices(Path(self.prices_file).expanduser() if self.prices_file else None)
+        if prices.fault:
+            self.log.error(
+                "DocsfyApp.prices_file: %s No price is known until that is mended and Jupyter restarted.", prices.fault
+            )
+        return prices
 
     def _makers(self) -> dict[str, Callable[[], Provider]]:
         """Return what makes the providers that traits describe; their modules are loaded on first use."""

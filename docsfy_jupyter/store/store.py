@@ -241,6 +241,11 @@ class Store:
                 return float(seconds)
         return None
 
+    async def spent_since(self, time: datetime) -> float:
+        """Return what all calls since a time have cost, US dollars, as far as it is known."""
+        rows = await self._database.read("SELECT sum(cost_usd) AS spent FROM ai_calls WHERE occurred_at >= ?", [time])
+        return float(rows[0]["spent"] or 0.0)
+
     async def export_parquet(self, table: str, target: Path) -> None:
         """Write a table as a Parquet file, whole or not at all.
 

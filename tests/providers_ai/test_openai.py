@@ -177,7 +177,7 @@ async def test_an_answer_that_is_cut_off_is_asked_for_again_and_then_an_error(ch
 
     chat.answer = cut
     chat.pages = 1
-    async with with_chat(chat, tmp_path) as manager:
+    async with with_chat(chat, tmp_path, prices={"m": (0.0, 0.0)}) as manager:
         row = await finished(manager, await start(manager, demo_repo, "m", "chat"))
         exported = tmp_path / "calls.parquet"
         await (await manager.ready()).export_parquet("ai_calls", exported)
@@ -185,7 +185,7 @@ async def test_an_answer_that_is_cut_off_is_asked_for_again_and_then_an_error(ch
     assert "cut off" in (row.error_message or "")
     assert len(chat.page_calls) == 3
     calls = duckdb.sql(f"SELECT purpose, slug, outcome, tokens_in, cost_usd, basis FROM '{exported}' ORDER BY occurred_at").fetchall()
-    assert calls == [("plan", None, "ok", 1000, 0.0, "free")] + [("page", "page-1", "failed", 1000, 0.0, "free")] * 3
+    assert calls == [("plan", None, "ok", 1000, 0.0, "computed")] + [("page", "page-1", "failed", 1000, 0.0, "computed")] * 3
 
 
 @pytest.mark.case("L09")

@@ -13,7 +13,7 @@ import shutil
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -69,6 +69,8 @@ class AgentCliProvider(Provider):
         Calls in place of one while the vendor is busy, beyond what the program tries by itself.
     first_pause : float
         Seconds before the second of them; then twice as long each time, at most a minute.
+    billed_by : tuple of str
+        Variables any of which puts every call on a bill; without them the user's subscription pays.
     """
 
     programs: ClassVar[tuple[str, ...]]
@@ -80,6 +82,8 @@ class AgentCliProvider(Provider):
     suggested: ClassVar[tuple[str, ...]]
     patience: ClassVar[int] = 8
     first_pause: ClassVar[float] = 1.0
+    billed_by: ClassVar[tuple[str, ...]] = ()
+    counts_tokens = True
 
     def __init__(self) -> None:
         self._gate: Gate | None = None
@@ -115,6 +119,17 @@ class AgentCliProvider(Provider):
         """Return the whole environment of the program."""
         env = child_environment(passthrough=(*self.variables, *self.options.env_passthrough))
         return {**self.fixed, **env}
+
+    def on_bill(self, env: Mapping[str, str]) -> bool:
+        """Say whether calls made in an environment are on a bill; else a subscription pays them."""
+        return any(env.get(name) for name in self.billed_by)
+
+    def priced(self, model: str, usage: Usage) -> Usage:
+        """Compute the cost; it is notional where a subscription pays."""
+        known = super().priced(model, usage)
+        if known is usage or self.on_bill(self.environment()):
+            return known
+        return replace(known, basis="notional")
 
     @asynccontextmanager
     async def open(self, context: RunContext) -> AsyncIterator[ProviderSession]:

@@ -10,14 +10,6 @@ from docsfy_jupyter.providers.ai.agent_cli import MODEL, AgentCliProvider, Reply
 from docsfy_jupyter.providers.ai.answers import failure_of
 from docsfy_jupyter.providers.base import Usage
 
-# with any of these every call is on a bill; without, the user's subscription pays and the cost is what it would have been
-_BILLED = (
-    "ANTHROPIC_API_KEY",
-    "ANTHROPIC_AUTH_TOKEN",
-    "CLAUDE_CODE_USE_BEDROCK",
-    "CLAUDE_CODE_USE_VERTEX",
-    "CLAUDE_CODE_USE_FOUNDRY",
-)
 # the subscription's limit comes with status 429 like a passing one, but no other try can succeed before it is reset
 _LIMIT = re.compile(r"hit your (?:\w+ )?limit|usage limit reached|out of (?:extra )?usage", re.IGNORECASE)
 
@@ -61,6 +53,13 @@ class ClaudeProvider(AgentCliProvider):
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
     }
+    billed_by = (
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "CLAUDE_CODE_USE_BEDROCK",
+        "CLAUDE_CODE_USE_VERTEX",
+        "CLAUDE_CODE_USE_FOUNDRY",
+    )
     install = "Install it with `npm install -g @anthropic-ai/claude-code` and log in once with `claude`"
     suggested = ("sonnet", "opus", "haiku")
 
@@ -71,7 +70,7 @@ class ClaudeProvider(AgentCliProvider):
     def read(self, envelope: Mapping[str, Any], env: Mapping[str, str]) -> Reply:
         """Read ``result``, unless ``is_error`` says that it is none: its ``subtype`` reads "success" even then."""
         text = str(envelope.get("result") or "")
-        usage = _usage(envelope, env)
+        usage = _usage(envelope, self.on_bill(env))
         subtype = str(envelope.get("subtype") or "")
         if envelope.get("is_error") is not True and not subtype.startswith("error"):
             return Reply(text, usage)
@@ -84,7 +83,7 @@ def _overloaded(text: str) -> int | None:
     return 529 if "529" in text and "overloaded" in text.lower() else None
 
 
-def _usage(envelope: Mapping[str, Any], env: Mapping[str, str]) -> Usage:
+def _usage(envelope: Mapping[str, Any], on_bill: bool) -> Usage:
     """Add the models up: an agent may ask a small one on the side."""
     by_model = envelope.get("modelUsage")
     models = [used for used in by_model.values() if isinstance(used, dict)] if isinstance(by_model, dict) else []
@@ -101,5 +100,4 @@ def _usage(envelope: Mapping[str, Any], env: Mapping[str, str]) -> Usage:
     cost = envelope.get("total_cost_usd")
     if not isinstance(cost, int | float) or isinstance(cost, bool) or not 0 <= cost < float("inf"):
         return Usage(None, "unknown", read, written, cached)
-    basis = "billed" if any(env.get(name) for name in _BILLED) else "notional"
-    return Usage(float(cost), basis, read, written, cached)
+    return Usage(float(cost), "billed" if on_bill else "notional", read, written, cached)

@@ -22,6 +22,7 @@ class CursorProvider(AgentCliProvider):
     programs = ("cursor-agent", "agent")
     arguments = ("--print", "--trust", "--output-format", "json", "--mode", "ask", "--model", MODEL)
     variables = ("CURSOR_API_KEY", "CURSOR_CONFIG_DIR")
+    billed_by = ("CURSOR_API_KEY",)
     set_aside = (".cursor", ".cursorrules")
     install = "Install it as https://cursor.com/docs/cli tells; set CURSOR_API_KEY, or log in once with `cursor-agent login`"
     suggested = ("auto",)

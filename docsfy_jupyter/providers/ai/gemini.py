@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,26 @@ class GeminiProvider(AgentCliProvider):
     )
     set_aside = (".gemini", ".env")
     install = "Install it with `npm install -g @google/gemini-cli`; set GEMINI_API_KEY, or log in once with `gemini`"
+    billed_by = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI")
     patience = 2  # each of which tries ten times by itself, for minutes
     suggested = ("gemini-2.5-pro", "gemini-2.5-flash")
 
     def read(self, envelope: Mapping[str, Any], env: Mapping[str, str]) -> Reply:
         """Read ``response`` or ``error``; the program tells tokens and no price."""
         error = envelope.get("error")
-        usage = _usage(envelope.get("stats"))
+        usage = self._usage(envelope.get("stats"))
         if error:
             failure, status = _failure(error if isinstance(error, dict) else {"message": str(error)})
             return Reply("", usage, failure, status)
         return Reply(str(envelope.get("response") or ""), usage)
+
+    def _usage(self, stats: Any) -> Usage:
+        """Add the models up, each at its own price: the program asks small ones on the side. If one has none, none is priced."""
+        parts = [self.priced(name, part) for name, part in _by_model(stats)]
+        used = Usage()
+        for part in parts:
+            used = used.plus(part)
+        return used if all(part.cost_usd is not None for part in parts) else replace(used, cost_usd=None, basis="unknown")
 
 
 def _failure(error: Mapping[str, Any]) -> tuple[ProviderFailed, int | None]:
@@ -86,10 +96,13 @@ def _innermost(message: str) -> tuple[str, int | None]:
     return inner, status or count(error.get("code"))
 
 
-def _usage(stats: Any) -> Usage:
+def _by_model(stats: Any) -> list[tuple[str, Usage]]:
+    """Return the tokens of each model that a call used."""
     models = stats.get("models") if isinstance(stats, dict) else None
-    found = [model.get("tokens") for model in models.values() if isinstance(model, dict)] if isinstance(models, dict) else []
-    tokens = [each for each in found if isinstance(each, dict)]
-    read = total(*(each.get("prompt") for each in tokens))
-    written = total(*(each.get(name) for each in tokens for name in ("candidates", "thoughts")))
-    return Usage(None, "unknown", read, written, total(*(each.get("cached") for each in tokens)))
+    found = []
+    for name, model in models.items() if isinstance(models, dict) else ():
+        tokens = model.get("tokens") if isinstance(model, dict) else None
+        if isinstance(tokens, dict):
+            written = total(tokens.get("candidates"), tokens.get("thoughts"))
+            found.append((str(name), Usage(None, "unknown", count(tokens.get("prompt")), written, count(tokens.get("cached")))))
+    return found

@@ -21,8 +21,15 @@ from docsfy_jupyter.providers.ai.packing import pack_files, pack_repository
 from docsfy_jupyter.providers.ai.session import AskingSession
 from docsfy_jupyter.providers.ai.steering import Steering, read_steering
 from docsfy_jupyter.providers.base import Provider, ProviderSession, RunContext, Usage
+from docsfy_jupyter.providers.prices import Price
 
 _TRIES = 8  # of one call that is put off by 429 or 529; the pipeline's own tries come on top for other failures
+# sections of the package's price table, by the host that asks for them
+_SERVICES = {
+    "api.openai.com": "openai",
+    "generativelanguage.googleapis.com": "gemini",
+    "api.anthropic.com": "claude",
+}
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PLAN_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -78,7 +85,8 @@ class OpenAIServer(BaseModel):
     default_model : str
         For requests that name none; empty: they must.
     prices : dict
-        Model → US dollars for a million tokens in and out. Without a price the cost is unknown, unless the server tells it.
+        Model → US dollars for a million tokens in and out; these win over any file of prices. ``(0, 0)`` says that the model is
+        free. Without a price the cost is unknown, unless the server tells it: what runs here may pass calls on to others.
     max_input_tokens : int
         Estimated tokens of repository text in one call.
     headers : dict
@@ -100,7 +108,7 @@ class OpenAIServer(BaseModel):
 
     @property
     def loopback(self) -> bool:
-        """Whether it runs on this machine: then it costs nothing and no proxy applies."""
+        """Whether it runs on this machine: then no proxy applies."""
         return urlsplit(self.base_url).hostname in _LOOPBACK
 
 
@@ -116,6 +124,8 @@ class OpenAIProvider(Provider):
     calls : int
         Calls at once, of all runs together.
     """
+
+    counts_tokens = True
 
     def __init__(self, name: str, server: OpenAIServer, calls: int = 8) -> None:
         self.name = name
@@ -138,9 +148,12 @@ class OpenAIProvider(Provider):
         if not model:
             raise ProviderUnavailable(f"Provider {self.name!r} has no default model; name one (model=…).")
 
-    def knows_cost(self, model: str) -> bool:
-        """Say whether there is a price for the model, or the server runs here and wants no key."""
-        return model in self.server.prices or (self.server.loopback and not self.server.key_env)
+    def price(self, model: str) -> Price | None:
+        """Return the server's own price, else the file's, else the package's where the host is known."""
+        if model in self.server.prices:
+            return Price(*self.server.prices[model])
+        host = urlsplit(self.server.base_url).hostname or ""
+        return self.options.prices.find(self.name, model, _SERVICES.get(host))
 
     def models(self) -> list[dict[str, str]]:
         """Return the configured models."""
@@ -200,7 +213,7 @@ class OpenAISession(AskingSession):
             elif answer.status_code in (400, 422) and structured and self._format + 1 < len(_FORMATS):
                 self._format += 1  # the server does not know this way to structured output
             elif answer.is_success:
-                return _read(answer, self._server, self._context.model)
+                return _read(answer)
             else:
                 raise failure_of(_sentence(answer), answer.status_code)
 
@@ -219,7 +232,7 @@ class OpenAISession(AskingSession):
             raise ProviderFailed(f"{self._server.base_url}: {error or type(error).__name__}", transient=True) from None
 
 
-def _read(answer: httpx.Response, server: OpenAIServer, model: str) -> tuple[str, Usage]:
+def _read(answer: httpx.Response) -> tuple[str, Usage]:
     try:
         data = answer.json()
         choice = data["choices"][0]
@@ -227,7 +240,7 @@ def _read(answer: httpx.Response, server: OpenAIServer, model: str) -> tuple[str
     except (ValueError, LookupError, TypeError):
         raise ProviderFailed(f"the answer is not of the chat protocol: {answer.text[:200]}", transient=True) from None
     counted = data.get("usage")
-    usage = _usage(counted if isinstance(counted, dict) else {}, server, model)
+    usage = _usage(counted if isinstance(counted, dict) else {})
     if choice.get("finish_reason") == "length":
         raise ProviderFailed("the answer was cut off at the model's limit", transient=True, usage=usage)
     if not isinstance(text, str):
@@ -235,18 +248,14 @@ def _read(answer: httpx.Response, server: OpenAIServer, model: str) -> tuple[str
     return text, usage
 
 
-def _usage(usage: Mapping[str, Any], server: OpenAIServer, model: str) -> Usage:
-    """Return what a call cost: as the server says (OpenRouter does), else by its price, else unknown; nothing on loopback."""
+def _usage(usage: Mapping[str, Any]) -> Usage:
+    """Return the tokens of a call, and its cost where the server says it (OpenRouter does)."""
     read, written = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     details = usage.get("prompt_tokens_details")
     cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
-    told, price = usage.get("cost"), server.prices.get(model)
+    told = usage.get("cost")
     if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
         return Usage(float(told), "billed", read, written, cached)
-    if price is not None and read is not None and written is not None:
-        return Usage((read * price[0] + written * price[1]) / 1_000_000, "billed", read, written, cached)
-    if server.loopback and not server.key_env:
-        return Usage(0.0, "free", read, written, cached)
     return Usage(None, "unknown", read, written, cached)
 
 

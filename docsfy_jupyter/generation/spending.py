@@ -1,0 +1,142 @@
+"""What runs may cost: each by its own limit, and all of a day together by the administrator's."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, time
+from typing import Protocol
+
+from docsfy_jupyter.errors import BadRequest
+from docsfy_jupyter.models import utc_now
+from docsfy_jupyter.providers.base import Provider
+
+
+class Ledger(Protocol):
+    """Where the cost of calls is kept; the store."""
+
+    async def spent_since(self, time: datetime) -> float:
+        """Return the US dollars of all calls since a time, as far as they are known."""
+
+
+class DailySpending:
+    """What all runs of a UTC day have cost, as far as that is known, and what they may cost.
+
+    The ledger is asked once, before the first run that may spend; from there on every call is added as it ends.
+
+    Parameters
+    ----------
+    limit : float or None
+        Trait ``DocsfyApp.max_cost_usd_per_day``, US dollars; None is no limit.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self.limit = limit
+        self._day = utc_now().date()
+        self._spent = 0.0
+        self._known = limit is None
+        self._asking = asyncio.Lock()
+
+    @property
+    def spent(self) -> float:
+        """US dollars since midnight UTC."""
+        today = utc_now().date()
+        if today != self._day:
+            self._day, self._spent = today, 0.0
+        return self._spent
+
+    def add(self, cost: float | None) -> None:
+        """Add the cost of a call."""
+        self._spent = self.spent + (cost or 0.0)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether nothing more may be begun today."""
+        return self.limit is not None and self.spent >= self.limit
+
+    @property
+    def sentence(self) -> str:
+        """What was spent of what, and when it goes on."""
+        return f"${self.spent:.2f} spent today of ${self.limit or 0:.2f} (max_cost_usd_per_day; the day ends at midnight UTC)"
+
+    async def check(self, ledger: Ledger) -> None:
+        """Say whether a run that may spend can start.
+
+        Raises
+        ------
+        BadRequest
+            The day's limit is used up.
+        """
+        async with self._asking:
+            if not self._known:
+                midnight = datetime.combine(utc_now().date(), time(), UTC)
+                self._spent = self.spent + await ledger.spent_since(midnight)
+                self._known = True
+        if self.used_up:
+            raise BadRequest(f"No run that costs can start: {self.sentence}. Try again then, or have the limit raised.")
+
+
+class Budget:
+    """What a run has cost, as far as that is known, and what it may cost.
+
+    Parameters
+    ----------
+    limit : float or None
+        US dollars for this run; None is no limit.
+    day : DailySpending, optional
+        What all runs of a day may cost.
+    """
+
+    def __init__(self, limit: float | None, day: DailySpending | None = None) -> None:
+        self.limit = limit
+        self.spent = 0.0
+        self._day = day or DailySpending(None)
+
+    def add(self, cost: float | None) -> None:
+        """Add the cost of a call."""
+        self.spent += cost or 0.0
+        self._day.add(cost)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether nothing more may be begun."""
+        return self._day.used_up or (self.limit is not None and self.spent >= self.limit)
+
+    def stopped(self, left: str) -> str:
+        """Say why a run stopped, and how it goes on.
+
+        Parameters
+        ----------
+        left : str
+            What was not begun.
+        """
+        if self.limit is not None and self.spent >= self.limit:
+            return (
+                f"Stopped at the cost limit: ${self.spent:.2f} spent of ${self.limit:.2f}, {left} left. What is done is kept; "
+                "generate again with a higher max_cost_usd for the rest."
+            )
+        return (
+            f"Stopped at the day's cost limit: {self._day.sentence}, {left} left. What is done is kept; generate again then, or "
+            "with a higher limit, for the rest."
+        )
+
+
+def check_limits_can_be_kept(provider: Provider, model: str, run_limit: float | None, day_limit: float | None) -> None:
+    """Refuse a run whose cost will not be known although it is limited.
+
+    Raises
+    ------
+    BadRequest
+        It says which limit, why, and what to do.
+    """
+    if provider.knows_cost(model):
+        return
+    limit = "max_cost_usd" if run_limit is not None else "max_cost_usd_per_day" if day_limit is not None else None
+    if limit is None:
+        return
+    fault = provider.options.prices.fault
+    why = f" ({fault})" if fault else ""
+    what = "or leave the limit out" if run_limit is not None else "or have the limit of this server taken away"
+    raise BadRequest(
+        f"{limit} cannot be kept: what {provider.name}/{model} costs is not known{why}. Configure its price in the file that "
+        f"c.DocsfyApp.prices_file names, {what}."
+    )
