@@ -31,8 +31,8 @@ browser:
 test: $(VENV)/installed-test browser lint  ## everything that must hold
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-pictures: $(VENV)/installed-test demo browser  ## the README's pictures of a generated site
-	$(BIN)/python tests/site_pictures.py
+pictures: $(VENV)/installed-test demo browser  ## the README's pictures
+	$(BIN)/python tests/pictures.py
 
 cases: ## field cases without a test, with the reason
 	@$(PYTHON) tests/test_cases.py

@@ -16,7 +16,7 @@ import pytest
 from own_network import own_network
 from playwright.sync_api import Browser, expect
 from site_links import broken_links
-from site_pictures import take
+from pictures import take_site
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -129,7 +129,7 @@ def test_the_demo_opens_from_disk_finds_a_function_and_asks_nobody(demo: Demo, s
 
 @pytest.mark.browser
 def test_the_pictures_of_the_readme_can_be_taken_anew(demo: Demo, site_browser: Browser, tmp_path: Path) -> None:
-    for picture in take(site_browser, demo.site, tmp_path):
+    for picture in take_site(site_browser, demo.site, tmp_path):
         kept = ROOT / "docs" / "pictures" / picture.name
         assert f"docs/pictures/{picture.name}" in (ROOT / "README.md").read_text("utf-8")
         assert max(picture.stat().st_size, kept.stat().st_size) < 150_000
