@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Self, TypeVar
 
@@ -13,6 +14,7 @@ from docsfy_jupyter.models import safe_text
 M = TypeVar("M", bound=BaseModel)
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 MAX_SEGMENT = 200  # characters
+MAX_NAME = 100  # characters
 
 
 def check_segment(text: str) -> str:
@@ -38,6 +40,26 @@ Segment = Annotated[
 ]
 
 
+def check_name(text: str) -> str:
+    """Return a text that can be the name of a project.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(text) > MAX_NAME or not re.fullmatch(NAME_PATTERN, text):
+        raise ValueError(
+            f"{safe_text(text[:60])!r} cannot be the name of a project: English letters, digits, '.', '_' and '-', a letter or "
+            f"digit first, at most {MAX_NAME} characters"
+        )
+    return text
+
+
+ProjectName = Annotated[
+    str, AfterValidator(check_name), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME, "pattern": NAME_PATTERN})
+]
+
+
 def _short_names(schema: dict[str, Any]) -> None:
     """Name the short forms in the published schema too, and that exactly one source is needed."""
     properties = schema["properties"]
@@ -57,7 +79,7 @@ class GenerateRequest(BaseModel):
     repo_path: Annotated[str, Field(min_length=1, max_length=4000)] | None = Field(
         default=None, description="Absolute path of a repository on the server's disk."
     )
-    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)] | None = Field(
+    name: ProjectName | None = Field(
         default=None, description="Project name; the last part of the URL or path when not given."
     )
     branch: Segment | None = Field(default=None, description="Branch or tag; the default branch when not given.")

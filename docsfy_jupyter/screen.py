@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from docsfy_jupyter.addresses import is_url
 from docsfy_jupyter.models import Stage, Status, Variant
 from docsfy_jupyter.progress import LogEntry, describe, text_line
 
@@ -57,7 +58,7 @@ def screen(variant: Variant) -> dict[str, Any]:
 
 def source(variant: Variant) -> dict[str, str]:
     """Return the part of a generate body that names where the variant's repository is."""
-    return {"repo_url" if _is_url(variant.repo_url) else "repo_path": variant.repo_url}
+    return {"repo_url" if is_url(variant.repo_url) else "repo_path": variant.repo_url}
 
 
 def stage_text(variant: Variant) -> str:
@@ -107,10 +108,6 @@ def commit_url(repo_url: str, sha: str | None) -> str | None:
     if not sha or not path or parts.scheme != "https" or not re.fullmatch(r"[0-9a-f]{7,64}", sha):
         return None
     return f"https://{parts.hostname}{parts.path.rstrip('/').removesuffix('.git')}{path}{sha}"
-
-
-def _is_url(text: str) -> bool:
-    return "://" in text or ("@" in text.split("/", 1)[0] and ":" in text.split("/", 1)[0])
 
 
 def local_time(moment: datetime) -> str:

@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
     download.add_argument("--target", metavar="FILE", default=".", help="file or folder (default: here)")
     text = "render again from the page cache, paying for nothing twice; without NAME: all"
     _add_variant(verbs, shared, "render", text, commands.render, optional=True)
+    download.add_argument("--force-output", action="store_true", help="replace FILE where it is there already")
     return found
 
 
@@ -39,10 +40,10 @@ def _shared() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     shared.add_argument("--url", help="base URL of a running Jupyter server; otherwise it is found, or a private one is started")
-    shared.add_argument("--token", help="its token")
-    shared.add_argument("--verify", metavar="FILE", default=True, help="certificates to trust")
-    shared.add_argument("--data-dir", help="data folder of a private server (default: the one of your Jupyter)")
-    shared.set_defaults(output=None, alone=False)
+    shared.add_argument("--token", help="its token (default: the one that a server of yours tells, or the one of this kernel)")
+    shared.add_argument("--verify", metavar="FILE", default=True, help="certificates to trust (default: those of this system)")
+    shared.add_argument("--data-dir", metavar="DIR", help="start a private server on this data folder (not with --url)")
+    shared.set_defaults(output=None, watch=True, alone=False, private=None)
     return shared
 
 
@@ -52,13 +53,16 @@ _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
     generate = verbs.add_parser("generate", parents=[shared], help="generate documentation and wait for its end")
     generate.add_argument("repo", metavar="REPO", help="URL, or path of a local repository")
-    for name in ("provider", "model", "branch", "name"):
-        generate.add_argument(f"--{name}")
+    generate.add_argument("--provider", help="who writes the pages (default: the server's, `local` unless it is configured)")
+    generate.add_argument("--model", help="the provider's model (default: the provider's own; `static` for local)")
+    generate.add_argument("--branch", help="branch or tag (default: the repository's default branch)")
+    generate.add_argument("--name", help="name of the project (default: the last part of REPO, without .git)")
     generate.add_argument("--force", action="store_true", help="forget the cached pages first")
-    generate.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True, help="wait for the end (default)")
-    generate.add_argument("--output", metavar="DIR", help="copy the site there")
+    generate.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True, help="wait for the end (default: yes)")
+    generate.add_argument("--output", metavar="DIR", help="copy the site there; others' files in DIR stay")
     generate.add_argument("--max-cost-usd", type=float, metavar="USD", help="begin no new page once the run has cost so much")
-    generate.add_argument("--force-output", action="store_true", help="replace DIR whatever it holds")
+    text = "use DIR though it holds other files; those of the same name are replaced, others stay"
+    generate.add_argument("--force-output", action="store_true", help=text)
     generate.set_defaults(command=commands.generate)
 
 
@@ -74,8 +78,8 @@ def _add_variant(
     verb = verbs.add_parser(name, parents=[shared], help=text)
     names = "a project, NAME/PROVIDER/MODEL or NAME/BRANCH/PROVIDER/MODEL"
     verb.add_argument("name", metavar="NAME", nargs="?" if optional else None, help=names)
-    verb.add_argument("provider", metavar="PROVIDER", nargs="?")
-    verb.add_argument("model", metavar="MODEL", nargs="?")
-    verb.add_argument("--branch")
+    verb.add_argument("provider", metavar="PROVIDER", nargs="?", help="only this provider's (default: any)")
+    verb.add_argument("model", metavar="MODEL", nargs="?", help="only this model's (default: any)")
+    verb.add_argument("--branch", help="only this branch's (default: the default branch's, or the only one)")
     verb.set_defaults(command=command)
     return verb

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from docsfy_jupyter import errors
+from docsfy_jupyter.cli import INTERRUPTED
 from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json
 from docsfy_jupyter.cli.sites import unpack_site
 from docsfy_jupyter.client.client import DocsfyClient
@@ -23,23 +26,45 @@ def generate(client: DocsfyClient, options: argparse.Namespace) -> int:
     if not options.watch and options.private:
         raise errors.BadRequest("--no-watch needs a running Jupyter server: a private one, and its runs, end with the command.")
     fields = ("provider", "model", "branch", "name", "force", "max_cost_usd")
-    variant: Variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
-    watched = options.watch or options.output
-    if watched:
-        variant = _watched(client, variant, quiet=options.json)
-    if options.output and variant.status is Status.READY:
-        _save_site(client, variant, Path(options.output))
-    _show(client, variant, options)
-    return 0 if variant.status is Status.READY or not watched else 1
+    with telling_at_interrupt(options, "The run may have begun"):
+        variant: Variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
+    if not options.watch:
+        _show(client, variant, options)
+        if not options.json:
+            print(plain(f"It goes on by itself. Follow it: jupyter docsfy status {shlex.quote(variant.address)}"))
+        return 0
+    return _watched_to_its_end(client, variant, options)
+
+
+def _watched_to_its_end(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -> int:
+    code, row = 0, variant
+    with telling_at_interrupt(options, f"{variant.address} is being aborted"):
+        try:
+            row = _watched(client, variant, quiet=options.json)
+        except KeyboardInterrupt:
+            print("Aborting… (until every process of the run is gone; Ctrl-C again leaves at once)", file=sys.stderr)
+            code, row = INTERRUPTED, _aborted(client, variant)
+    with telling_at_interrupt(options, f"{variant.address} is {row.status.value}; its site was not copied whole"):
+        if options.output and row.status is Status.READY:
+            _save_site(client, row, options)
+    _show(client, row, options)
+    return code or int(row.status is not Status.READY)
+
+
+@contextmanager
+def telling_at_interrupt(options: argparse.Namespace, text: str) -> Iterator[None]:
+    """Tell whoever interrupts what becomes of what was begun: a private server ends with its command."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        rest = "ends with this command." if options.private else "`jupyter docsfy list` shows what became of it."
+        raise KeyboardInterrupt(f"{text}; {'its private server ' if options.private else ''}{rest}") from None
 
 
 def _watched(client: DocsfyClient, variant: Variant, *, quiet: bool) -> Variant:
     watcher = Watcher(quiet=quiet)
     try:
         return client.wait(variant, on_change=watcher.show)
-    except KeyboardInterrupt:
-        print("Aborting… (until every process of the run is gone; Ctrl-C again leaves at once)", file=sys.stderr)
-        return _aborted(client, variant)
     except (errors.GenerationFailed, errors.GenerationAborted) as error:
         row: Variant = error.details["variant"]
         return row
@@ -60,9 +85,13 @@ def _aborted(client: DocsfyClient, variant: Variant) -> Variant:
             return row
 
 
-def _save_site(client: DocsfyClient, variant: Variant, target: Path) -> None:
+def _save_site(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="docsfy-site-") as folder:
-        unpack_site(client.download(variant, target=Path(folder) / "site.tar.gz"), target)
+        archive = client.download(variant, target=Path(folder) / "site.tar.gz")
+        kept = unpack_site(archive, Path(options.output), overwrite=options.force_output)
+    if kept and not options.json:
+        names = ", ".join(kept[:5]) + (f" and {len(kept) - 5} more" if len(kept) > 5 else "")
+        print(plain(f"Left as they were, being others' files: {names} (--force-output replaces them)"), file=sys.stderr)
 
 
 def _show(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -> None:
@@ -156,7 +185,14 @@ def _confirmed(address: str) -> bool:
 
 def download(client: DocsfyClient, options: argparse.Namespace) -> int:
     """Save a site."""
-    path = client.download(options.name, options.provider, options.model, branch=options.branch, target=options.target)
+    path = client.download(
+        options.name,
+        options.provider,
+        options.model,
+        branch=options.branch,
+        target=options.target,
+        overwrite=options.force_output,
+    )
     if options.json:
         print_json({"path": str(path)})
     else:

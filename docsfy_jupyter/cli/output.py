@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from docsfy_jupyter.cli.wording import in_flags
 from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.models import Status, Variant, utc_now
 from docsfy_jupyter.progress import LogEntry, describe, text_line
@@ -48,9 +49,9 @@ def print_json(data: Any) -> None:
 def say_error(error: DocsfyError, *, as_json: bool) -> None:
     """Print an error: JSON on stdout, or a sentence on stderr."""
     if as_json:
-        print_json({"error": error.message, "code": error.code})
+        print_json({"error": in_flags(error), "code": error.code})
     else:
-        print(f"{coloured('Error:', 'error', sys.stderr)} {plain(error.message)}", file=sys.stderr)
+        print(f"{coloured('Error:', 'error', sys.stderr)} {plain(in_flags(error))}", file=sys.stderr)
 
 
 class Watcher:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,22 +20,39 @@ def target_file(target: Path, name: str) -> Path:
     return target / ("".join(c if c.isalnum() or c in "._-" else "-" for c in name) + ".tar.gz")
 
 
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a file that cannot be made, or that is there and may not be replaced.
+
+    Raises
+    ------
+    BadRequest
+    """
+    try:
+        if not path.parent.is_dir():
+            raise BadRequest(f"{path} cannot be written: {path.parent} is no folder.")
+        if path.exists() and not overwrite:
+            raise BadRequest(f"{path} exists already; name another file, or allow to replace it (overwrite=True).")
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
 @contextmanager
 def saving(path: Path) -> Iterator[IO[bytes]]:
     """Yield a file beside `path` that takes its place at the end, or disappears if anything goes wrong.
 
     Raises
     ------
-    BadRequest
-        There is no folder for it.
+    OSError
+        It cannot be written; it names `path`, never the file beside it.
     """
-    if not path.parent.is_dir():
-        raise BadRequest(f"{path} cannot be written: {path.parent} is no folder.")
     part = path.with_name(f".{path.name[:40]}-{uuid.uuid4().hex[:8]}")  # an ordinary file: readable for whom the umask says
     try:
         with part.open("xb") as file:
             yield file
         os.replace(part, path)
-    except BaseException:
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+    finally:
         part.unlink(missing_ok=True)
-        raise

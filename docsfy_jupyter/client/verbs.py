@@ -8,6 +8,8 @@ How each verb that takes a variant lets it be named: see `docsfy_jupyter.client.
 from __future__ import annotations
 
 import builtins
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,13 @@ from typing import Any
 import httpx
 
 from docsfy_jupyter import errors
-from docsfy_jupyter.client.saving import saving, target_file
+from docsfy_jupyter.addresses import is_url
+from docsfy_jupyter.client.saving import check_target, saving, target_file
 from docsfy_jupyter.client.started import Started
 from docsfy_jupyter.client.steps import Request, Selector, Steps, query_of, rows_of
 from docsfy_jupyter.models import Variant
+
+_WITHOUT_SCHEME = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(/[^/\s]+){2,}/?$")  # github.com/owner/name
 
 
 def generate(
@@ -61,18 +66,25 @@ def generate(
         raise errors.BadRequest(f"{', '.join(twice)} was passed under two names; pass it once.")
     body = {**given, **{key: value for key, value in more.items() if value is not None}}
     if "repo_path" in body:
-        body["repo_path"] = str(Path(body["repo_path"]).expanduser().absolute())
+        body["repo_path"] = os.path.abspath(os.path.expanduser(body["repo_path"]))
     started = (yield Request("POST", "api/generate", json=body, timeout=60)).json()
     answer = yield Request("GET", f"api/projects/by-id/{started['generation_id']}")
     return Started.from_json(answer.json())
 
 
 def _source(repo: str | Path | None) -> dict[str, str]:
+    """Return the field that names a repository; a folder that is here wins over what looks like a URL."""
     if repo is None:
         return {}
-    text = str(repo)
-    is_url = "://" in text or ("@" in text.split("/", 1)[0].split(":", 1)[0] and ":" in text)
-    return {"repo_url": text} if is_url else {"repo_path": text}
+    text = str(repo).strip()
+    if not text:
+        raise errors.BadRequest("No repository was named: give a URL such as https://host/owner/repository, or a folder's path.")
+    here = isinstance(repo, Path) or os.path.exists(os.path.expanduser(text))
+    if not here and is_url(text):
+        return {"repo_url": text}
+    if not here and _WITHOUT_SCHEME.match(text):
+        raise errors.BadRequest(f"There is no folder {text}. For the repository on that host name it whole: https://{text}")
+    return {"repo_path": str(repo)}
 
 
 def get(
@@ -199,6 +211,7 @@ def download(
     *,
     branch: str | None = None,
     target: str | Path = ".",
+    overwrite: bool = False,
 ) -> Steps[Path]:
     """Save the site as ``.tar.gz``.
 
@@ -209,6 +222,8 @@ def download(
     target : str or Path
         A file, or a folder for ``name-branch-provider-model.tar.gz``. The archive is written aside and renamed, so that
         what stood there stays until the new one is whole.
+    overwrite : bool
+        Replace a file that is there; it is an error otherwise.
 
     Returns
     -------
@@ -219,13 +234,14 @@ def download(
     ------
     NoSite, NotFound, Ambiguous, ClientError
     BadRequest
-        `target` lies in no folder.
+        `target` lies in no folder, cannot be written, or is there already.
     OSError
         The file cannot be written.
     """
     row = yield from get(variant, provider, model, branch=branch)
     query = yield from query_of(row)
     path = target_file(Path(target), "-".join((row.name, row.branch, row.ai_provider, row.ai_model)))
+    check_target(path, overwrite=overwrite)
     with saving(path) as file:
         yield Request("GET", "api/variant/download", query, timeout=300, sink=file)
     return path
@@ -248,6 +264,7 @@ def export(table: str, target: str | Path) -> Steps[Path]:
         The file cannot be written.
     """
     path = Path(target)
+    check_target(path, overwrite=True)
     with saving(path) as file:
         yield Request("GET", "api/history.parquet", {"table": table}, timeout=300, sink=file)
     return path

@@ -34,9 +34,9 @@ from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.generation.slots import Slots
 from docsfy_jupyter.generation.spending import Budget, DailySpending, check_limits_can_be_kept
-from docsfy_jupyter.models import Status, Variant, VariantKey, safe_text, utc_now
+from docsfy_jupyter.models import Status, Variant, VariantKey, utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
-from docsfy_jupyter.requests import NAME_PATTERN, GenerateRequest
+from docsfy_jupyter.requests import GenerateRequest, check_name
 from docsfy_jupyter.sources.freshness import Freshness
 from docsfy_jupyter.sources.remote import default_branch
 from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
@@ -365,9 +365,6 @@ class Manager:
 
 def _default_name(source: Source) -> str:
     try:
-        GenerateRequest(repo_url="https://placeholder.invalid/x", name=source.name)
-    except ValueError:
-        raise BadRequest(
-            f"{safe_text(source.name)!r} cannot be the name of a variant (it must match {NAME_PATTERN}); pass name=… yourself."
-        ) from None
-    return source.name
+        return check_name(source.name)
+    except ValueError as error:
+        raise BadRequest(f"{error}; pass another one yourself: name=….") from None

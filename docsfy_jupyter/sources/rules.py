@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from docsfy_jupyter.addresses import SCP_LIKE
 from docsfy_jupyter.errors import BadRequest, SourceRefused
 from docsfy_jupyter.sources.hosts import refuse_odd_host, refuse_private_literal
 
@@ -17,7 +18,6 @@ SCHEMES_TRAIT = "c.DocsfyApp.allowed_url_schemes"
 PATHS_TRAIT = "c.DocsfyApp.allow_local_paths"
 _KNOWN_SCHEMES = frozenset({"https", "http", "ssh", "git"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_SCP_LIKE = re.compile(r"^(?:(?P<user>[^/@:\s]+)@)?(?P<host>\[[^\]]+\]|[^/:@\s]+):(?P<path>[^\s].*)$")
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*\Z")
 _SECRET_ENV = ("JUPYTER", "JPY_", "DOCSFY_")
 _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|\.$|/$|^/|^-")
@@ -89,7 +89,7 @@ class Source:
             return ""
         if "://" in self.location:
             return (urlsplit(self.location).hostname or "").rstrip(".")
-        match = _SCP_LIKE.match(self.location)
+        match = SCP_LIKE.match(self.location)
         return match["host"].strip("[]").lower().rstrip(".") if match else ""
 
 
@@ -135,7 +135,7 @@ def _parse_url(url: str, policy: SourcePolicy, credential_env: str | None) -> So
         )
     if "://" in url:
         source = _parse_full_url(url, policy, credential_env)
-    elif match := _SCP_LIKE.match(url):
+    elif match := SCP_LIKE.match(url):
         _refuse_scheme("ssh", policy)
         source = Source("url", url, url, _last_part(match["path"]), credential_env)
     else:

@@ -18,6 +18,11 @@ from servers import FAKE
 COMMAND = [str(Path(sys.executable).with_name("jupyter-docsfy"))]
 
 
+def heeds_interrupts() -> None:
+    """Undo what a shell does to the commands that it starts in the background: they, and all below them, ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def environment(home: Path) -> dict[str, str]:
     config = home / "config"
     config.mkdir(exist_ok=True)
@@ -27,7 +32,9 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def run(home: Path, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *args, "--data-dir", str(home / "data")]
+    command = [*COMMAND, *args]
+    if "--url" not in args or args[0] == "doctor":
+        command += ["--data-dir", str(home / "data")]
     return subprocess.run(
         command, env=environment(home), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, cwd=cwd
     )
@@ -64,7 +71,24 @@ def test_a_folder_that_holds_something_else_is_never_overwritten(tmp_path: Path,
     refused = run(tmp_path, "generate", str(demo_repo), "--output", str(tmp_path / "full"), "--json")
     assert refused.returncode == 2
     assert json.loads(refused.stdout)["code"] == "bad_request"
+    assert not (tmp_path / "data").exists()  # before any server was started
     assert (tmp_path / "full" / "mine.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.3, 1.0])
+def test_an_interruption_at_the_start_is_one_line(tmp_path: Path, demo_repo: Path, after: float) -> None:
+    # from before its modules are loaded until its private server starts; the first line is the interpreter's own
+    script = f"import sys; print('up', flush=True); from docsfy_jupyter.cli import main; sys.exit(main({['list']!r} + sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, "--data-dir", str(tmp_path / "data")],
+        env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeds_interrupts,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.05 + after)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "Interrupted. Nothing was started or changed.\n")
 
 
 def test_no_server_is_exit_code_3(tmp_path: Path) -> None:
@@ -77,11 +101,6 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     command = f"'{COMMAND[0]}' doctor --url http://127.0.0.1:9/ | true"
     result = subprocess.run(["sh", "-c", command], env=environment(tmp_path), capture_output=True, text=True, timeout=120)
     assert result.stderr == ""
-
-
-def heeds_interrupts() -> None:
-    """Undo what a shell does to the commands that it starts in the background: they, and all below them, ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -105,7 +124,7 @@ def test_an_interrupted_command_leaves_no_process(tmp_path: Path, demo_repo: Pat
     output, errors = process.communicate(timeout=60)
     assert psutil.wait_procs(family, timeout=20)[1] == []
     if how is signal.SIGINT:
-        assert process.returncode == 1
+        assert process.returncode == 130
         assert "Aborting… (until every process of the run is gone" in errors
         assert " · aborted · " in output
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,9 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     path = document(run, "download", "via-cli", "--target", str(tmp_path))["path"]
     with tarfile.open(path) as tar:
         assert any(name.endswith("/index.html") for name in tar.getnames())
+    code, _, err = run("download", "via-cli", "--target", str(tmp_path))
+    assert (code, err) == (2, f"Error: {path} exists already; name another file, or allow to replace it (--force-output).\n")
+    assert document(run, "download", "via-cli", "--target", path, "--force-output") == {"path": path}
     assert document(run, "delete", "via-cli", "--yes") == {"deleted": "via-cli/main/fake/pages=2"}
     code, out, err = run("status", "via-cli")
     assert (code, out) == (2, "")
@@ -109,6 +113,33 @@ def test_delete_asks_in_a_terminal(
     assert run("status", "asked")[0] == (2 if code == 0 else 0)
 
 
+REFUSED = {
+    ("generate", ""): "No repository was named: give a URL such as https://host/owner/repository, or a folder's path.",
+    ("generate", "github.com/a/b"): "There is no folder github.com/a/b. For the repository on that host name it whole: https://github.com/a/b",
+    ("generate", "/nowhere"): "REPO /nowhere does not exist on the server.",
+    ("generate", "file:///x"): "file:// addresses are not allowed; a repository on this machine is given by its path.",
+    ("generate", ".", "--name", "a b"): "--name: 'a b' cannot be the name of a project: English letters, digits, '.', '_' and '-', a letter or digit first, at most 100 characters",
+    ("generate", ".", "--max-cost-usd", "-1"): "--max-cost-usd: Input should be greater than 0",
+    ("generate", ".", "--provider", "fake", "--model", ""): "--model: '' cannot be part of an address: 1 to 200 characters, no control character, not '.' or '..'",
+    ("generate", ".", "--no-watch", "--output", "x"): "--output needs the end of the run, which --no-watch does not wait for; leave one of them out.",
+    ("list", "--data-dir", "x"): "--data-dir is for a private server and --url for one that runs; pass one of the two.",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("args", "sentence"), REFUSED.items(), ids=str)
+def test_what_is_refused_is_said_in_the_words_of_the_command_line(run: Run, args: tuple[str, ...], sentence: str) -> None:
+    assert run(*args) == (2, "", f"Error: {sentence}\n")
+
+
+def test_a_run_that_is_not_watched_says_how_it_is_followed(run: Run, shared_repo: Path) -> None:
+    common = ("--provider", "fake", "--model", "pages=1", "--name", "followed")
+    code, out, _ = run("generate", str(shared_repo), *common, "--no-watch")
+    assert code == 0
+    said = "It goes on by itself. Follow it: jupyter docsfy status followed/main/fake/pages=1"
+    assert said in out.splitlines()
+    assert run(*shlex.split(said.partition("jupyter docsfy ")[2]))[0] == 0
+
+
 def test_delete_without_a_terminal_wants_yes(run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("generate", str(shared_repo), "--provider", "fake", "--model", "pages=1", "--name", "unasked")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
@@ -126,7 +157,7 @@ def test_a_run_that_fails_is_exit_code_1_with_its_reason(run: Run, shared_repo: 
     assert "1 of 2 pages failed: page-1 (" in out
     assert err.splitlines()[-1] == "✗ Generation failed"
     assert not out_dir.exists()
-    code, out, err = run("generate", str(shared_repo), *model, "--no-watch", "--json")
+    code, out, err = run("generate", str(shared_repo), *model, "--json")
     assert (code, err, json.loads(out)["status"]) == (1, "", "error")
 
 

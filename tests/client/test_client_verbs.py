@@ -91,7 +91,9 @@ async def test_the_awaited_client_does_all_that_the_blocking_one_does(shared_ser
         assert (await client.events(ready, after=events[0]["seq"]))[0] == events[1]
         archive = await client.download(ready, target=tmp_path)
         assert archive == tmp_path / "later-main-fake-pages-2.tar.gz"
-        assert await client.download("later", "fake", "pages=2", target=tmp_path) == archive
+        with pytest.raises(BadRequest, match=r"exists already; name another file, or allow to replace it \(overwrite=True\)"):
+            await client.download("later", "fake", "pages=2", target=tmp_path)
+        assert await client.download("later", "fake", "pages=2", target=tmp_path, overwrite=True) == archive
         with pytest.raises(BadRequest, match="nowhere is no folder"):
             await client.download(ready, target=tmp_path / "nowhere" / "x.tar.gz")
         assert [path.name for path in tmp_path.iterdir()] == [archive.name]
@@ -157,7 +159,7 @@ def test_a_run_that_fails_is_raised_with_its_row_and_has_no_site(client: DocsfyC
     assert error.value.details["variant"].status is Status.ERROR
     (tmp_path / "old.tar.gz").write_text("the one before")
     with pytest.raises(NoSite):
-        client.download(started, target=tmp_path / "old.tar.gz")
+        client.download(started, target=tmp_path / "old.tar.gz", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["old.tar.gz"]
     assert (tmp_path / "old.tar.gz").read_text() == "the one before"
 

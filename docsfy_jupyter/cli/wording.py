@@ -1,0 +1,40 @@
+"""Pure: the words of a command line for what messages of the server and the client name in their own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from docsfy_jupyter.errors import DocsfyError
+
+_FLAGS = {
+    "ai_provider": "--provider",
+    "ai_model": "--model",
+    "max_cost_usd": "--max-cost-usd",
+    "repo_url": "REPO",
+    "repo_path": "REPO",
+    **{name: f"--{name}" for name in ("name", "provider", "model", "branch")},
+}
+# what messages call these things → what a person types here; the first that fits a place decides
+_WORDS = (
+    (r"goes into repo_path", "is given by its path"),
+    (r"either repo_url or repo_path, one of the two", "one REPO"),
+    (r"\brepo_(?:url|path)\b", "REPO"),
+    (r"\bmax_cost_usd\b", "--max-cost-usd"),
+    (r"\boverwrite=True\b", "--force-output"),
+    (r"connect\(url='([^']*)', token='…'\)", r"--url \1 --token …"),
+    (r"connect\(url(?:=…)?, token='…'\)", "--token …"),
+    (r"\bverify='([^']*)'", r"--verify \1"),
+    (r"\b(name|model|provider|branch)=…", r"--\1"),
+)
+
+
+def in_flags(error: DocsfyError) -> str:
+    """Return the message of an error with flags and the names of arguments in place of fields."""
+    faults: list[dict[str, Any]] = error.details.get("faults") or []
+    text = error.message
+    for fault in faults:
+        text = text.replace(f"{fault['path']}: ", f"{_FLAGS.get(fault['path'], fault['path'])}: ", 1) if fault["path"] else text
+    for pattern, words in _WORDS:
+        text = re.sub(pattern, words, text)
+    return text
