@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 from own_network import own_network
+from pictures import take_site
 from playwright.sync_api import Browser, expect
 from site_links import broken_links
-from pictures import take_site
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
