@@ -41,7 +41,7 @@ class Stage(StrEnum):
 
 SERVER_RESTARTED = "Server restarted during generation"
 ABORTED_BY_USER = "Generation aborted by user"
-ROW_ONLY = ("plan_json", "page_times", "pages_done", "pages_active")  # what listings leave out
+ROW_ONLY = ("plan_json", "page_times", "pages_done", "pages_active", "finding_list", "unmentioned")  # what listings leave out
 
 
 def clean_text(text: str) -> str:
@@ -105,6 +105,34 @@ class FailedPage:
 
     slug: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a page mentions and the documented commit does not have.
+
+    Parameters
+    ----------
+    slug : str
+        The page.
+    kind : str
+        ``name``, ``path``, ``flag``, ``variable``, ``link`` or ``import``.
+    name : str
+        As the page has it.
+    """
+
+    slug: str
+    kind: str
+    name: str
+
+    @property
+    def text(self) -> str:
+        """What it is, for a person: ``option --verbos``."""
+        return f"{_FINDINGS.get(self.kind, self.kind)} {self.name}"
+
+
+_FINDINGS = {"path": "file", "flag": "option"}  # the other kinds are called what they are
+MOST_FINDINGS = 200  # that a row lists; its count is of all
 
 
 @dataclass(frozen=True)
@@ -238,6 +266,9 @@ class Variant:
     run_cost_usd: float | None = None
     total_cost_usd: float | None = None
     findings: int = 0
+    finding_list: tuple[Finding, ...] = ()
+    unmentioned: tuple[str, ...] = ()
+    unmentioned_total: int = 0
     site: bool = False
     credential_env: str | None = None
 
@@ -272,6 +303,8 @@ class Variant:
         row["failed_pages"] = [{"slug": p.slug, "reason": p.reason} for p in self.failed_pages]
         row["stage_times"] = dict(self.stage_times)
         row["page_times"] = dict(self.page_times)
+        row["finding_list"] = [{"slug": f.slug, "kind": f.kind, "name": f.name} for f in self.finding_list]
+        row["unmentioned"] = list(self.unmentioned)
         if slim:
             for name in ROW_ONLY:
                 del row[name]
@@ -316,6 +349,9 @@ class Variant:
             run_cost_usd=money(row.get("run_cost_usd")),
             total_cost_usd=money(row.get("total_cost_usd")),
             findings=whole_number(row.get("findings")),
+            finding_list=tuple(Finding(str(f["slug"]), str(f["kind"]), str(f["name"])) for f in row.get("finding_list") or ()),
+            unmentioned=tuple(str(name) for name in row.get("unmentioned") or ()),
+            unmentioned_total=whole_number(row.get("unmentioned_total")),
             site=bool(row.get("site")),
             credential_env=_text(row.get("credential_env")),
         )

@@ -41,8 +41,8 @@ def screen(variant: Variant) -> dict[str, Any]:
     -------
     dict
         JSON-able. Beside the row: ``label``, ``percent``, ``text``, ``log`` (at most 200 lines), ``total`` (pages of the
-        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``source`` (the body field that generates it
-        again) and ``commit_url`` (or None).
+        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``checks`` (see `checks`), ``source`` (the
+        body field that generates it again) and ``commit_url`` (or None).
     """
     progress = describe(variant).to_json()
     progress["log"] = bounded_log(progress["log"])
@@ -51,6 +51,7 @@ def screen(variant: Variant) -> dict[str, Any]:
         **progress,
         "stage_text": stage_text(variant),
         "actions": [{"id": name, "label": label} for name, label in actions(variant, progress["total"])],
+        "checks": list(checks(variant)),
         "source": source(variant),
         "commit_url": commit_url(variant.repo_url, variant.last_commit_sha),
     }
@@ -88,8 +89,8 @@ def actions(variant: Variant, total: int) -> Iterator[tuple[str, str]]:
     yield "regenerate", "Regenerate"
 
 
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def _counted(number: int, word: str, words: str = "") -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {words or f'{word}s'}"
 
 
 def bounded_log(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -99,6 +100,34 @@ def bounded_log(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
     hidden = len(log) - MAX_LOG + 1
     first = LogEntry("done", f"… {hidden} earlier lines")
     return [{"kind": first.kind, "text": first.text, "at": None}, *log[hidden:]]
+
+
+def checks(variant: Variant) -> Iterator[dict[str, Any]]:
+    """Yield the lists of what a check of the pages found, as far as there is anything to tell.
+
+    Yields
+    ------
+    dict
+        ``title``, and ``groups``: ``{title, items}`` each, where a group may have no title.
+    """
+    if variant.findings:
+        plan = variant.plan()
+        titles = {page.slug: page.title or page.slug for page in plan.pages()} if plan else {}
+        groups: dict[str, list[str]] = {}
+        for finding in variant.finding_list:
+            groups.setdefault(titles.get(finding.slug, finding.slug), []).append(finding.text)
+        shown = [{"title": title, "items": items} for title, items in groups.items()]
+        number = _counted(variant.findings, "mention")
+        where = f"{number} not found in the repository"
+        yield {"title": where, "groups": _with_rest(shown, variant.findings - len(variant.finding_list))}
+    if variant.unmentioned:
+        number = _counted(variant.unmentioned_total, "public name or option", "public names and options")
+        rest = variant.unmentioned_total - len(variant.unmentioned)
+        yield {"title": f"{number} on no page", "groups": _with_rest([{"title": "", "items": list(variant.unmentioned)}], rest)}
+
+
+def _with_rest(groups: list[dict[str, Any]], rest: int) -> list[dict[str, Any]]:
+    return [*groups, {"title": f"… and {rest} more", "items": []}] if rest > 0 else groups
 
 
 def commit_url(repo_url: str, sha: str | None) -> str | None:
@@ -116,9 +145,10 @@ def local_time(moment: datetime) -> str:
 
 
 def plain_form(variant: Variant, as_of: datetime) -> str:
-    """Return ``text/plain``: one line; where a run failed its message stands before the time."""
+    """Return ``text/plain``: one line, with the branch, and with the stage of a run or the message of one that failed."""
     line, mark, time = text_line(variant, local_time(as_of)).rpartition(" · ")
-    return f"{line}{mark}{variant.error_message}{mark}{time}" if variant.error_message else f"{line}{mark}{time}"
+    said = (variant.branch, variant.error_message or stage_text(variant))
+    return mark.join([line, *filter(None, said), time])
 
 
 def html_form(variant: Variant, as_of: datetime, panel_id: str = "") -> str:

@@ -1,7 +1,8 @@
 """A slow program as a provider; its children have children. The model's name steers it: ``pages=4,sleep=0.2,fail=page-2``.
 
 ``hold=plan`` or ``hold=page-3`` waits there as long as the file named by ``XDG_DOCSFY_GATE`` exists (the prefix is one that
-children inherit); ``late=1`` answers a TERM with its page a second later; ``big=1`` writes pages that take long to render.
+children inherit); ``late=1`` answers a TERM with its page a second later; ``big=1`` writes pages that take long to render;
+``mention=name`` has every page mention a function of that name.
 """
 
 from __future__ import annotations
@@ -33,4 +34,5 @@ elif options.get("fail") == slug:
     print("the fake failed", file=sys.stderr)
     sys.exit(1)
 else:
-    print(f"# {slug}\n\nText of {slug}." + "\n\n- a *list* of `things`" * (20_000 if options.get("big") else 0))
+    named = f"\n\nCall `{options['mention']}()`." if options.get("mention") else ""
+    print(f"# {slug}\n\nText of {slug}." + named + "\n\n- a *list* of `things`" * (20_000 if options.get("big") else 0))

@@ -14,6 +14,7 @@ from docsfy_jupyter.models import Plan, Stage, VariantKey
 from docsfy_jupyter.providers.base import Provider
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
 from docsfy_jupyter.store.records import CallRecord, PageRecord
+from docsfy_jupyter.verification.jobs import Report
 
 
 class Emitter(Protocol):
@@ -33,6 +34,9 @@ class Emitter(Protocol):
 
     def page_ended(self, record: PageRecord) -> None:
         """Note that a page is done, reused or failed."""
+
+    def checked(self, report: Report) -> None:
+        """Note what the pages mention and the clone does not have."""
 
     def log(self, kind: str, text: str, **details: Any) -> None:
         """Append an event."""

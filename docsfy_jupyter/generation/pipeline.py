@@ -14,6 +14,7 @@ from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_ke
 from docsfy_jupyter.generation.job import Emitter, RunJob, RunResult
 from docsfy_jupyter.generation.pages import PageWriter, tried
 from docsfy_jupyter.generation.process import Processes, child_environment
+from docsfy_jupyter.generation.verifying import verify
 from docsfy_jupyter.models import Plan, Stage, VariantKey, iso, utc_now
 from docsfy_jupyter.plans import settle_plan
 from docsfy_jupyter.providers.base import (
@@ -61,7 +62,14 @@ class Pipeline:
                 self._emit.change(page_count=len(plan.pages()), plan_json=plan.to_json())
                 return RunResult(Stage.UP_TO_DATE, clone.commit, plan)
             keys = await self._pages(session, clone, plan)
-        return await self._render(clone, plan, keys)
+        verifying = asyncio.create_task(verify(job, self._emit, clone, keys))
+        try:
+            result = await self._render(clone, plan, keys)
+            await verifying
+        finally:
+            verifying.cancel()
+            await asyncio.wait([verifying])
+        return result
 
     def _context(self, clone: Checkout) -> RunContext:
         job = self._job
@@ -82,6 +90,8 @@ class Pipeline:
         known = await asyncio.to_thread(self._job.folder.load_plan)
         if known and known.commit == clone.commit and known.settings == self._settings:
             return known.plan, await asyncio.to_thread(self._stands, session, clone, known.plan)
+        if self._job.budget.used_up:  # others have spent what the day allows while this run was queued
+            raise CostLimitReached(self._job.budget.stopped("the plan and all pages"))
         request = PlanRequest()
         if known and known.settings == self._settings:
             self._emit.stage(Stage.INCREMENTAL_PLANNING)
@@ -90,8 +100,6 @@ class Pipeline:
             request = PlanRequest(previous=known.plan, changed=changed)
         else:
             self._emit.stage(Stage.PLANNING)
-        if self._job.budget.used_up:  # others have spent what the day allows while this run was queued
-            raise CostLimitReached(self._job.budget.stopped("the plan and all pages"))
         answer = await tried(self._job, self._emit, "plan", None, lambda: session.plan(request))
         plan, notes = settle_plan(answer.plan, self._job.key.name)
         for note in notes:

@@ -9,9 +9,22 @@ from typing import Any
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.pace import Pace
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
-from docsfy_jupyter.models import FailedPage, Stage, Status, Variant, VariantKey, iso, parse_plan, safe_text, utc_now
+from docsfy_jupyter.models import (
+    MOST_FINDINGS,
+    FailedPage,
+    Finding,
+    Stage,
+    Status,
+    Variant,
+    VariantKey,
+    iso,
+    parse_plan,
+    safe_text,
+    utc_now,
+)
 from docsfy_jupyter.sources.rules import Source
 from docsfy_jupyter.store.records import CallRecord, Event, PageRecord
+from docsfy_jupyter.verification.jobs import Report
 
 _KEPT = (
     "created_at",
@@ -22,6 +35,10 @@ _KEPT = (
     "ref_kind",
     "total_cost_usd",
     "site",
+    "findings",
+    "finding_list",
+    "unmentioned",
+    "unmentioned_total",
 )
 
 
@@ -154,6 +171,22 @@ class Run:
         else:
             self.reused += 1
         self._writer.page(record)
+
+    def checked(self, report: Report) -> None:
+        """Take over what the pages mention and the clone does not have; what was known before is no event again."""
+        before = self.row
+        found = tuple(Finding(one.slug, one.kind, safe_text(one.name)) for one in report.missing[:MOST_FINDINGS])
+        for finding in (one for one in found if one not in before.finding_list):
+            text = f"Page {finding.slug}: {finding.text} is not in the repository"
+            self.log("finding", text, slug=finding.slug, what=finding.kind, name=finding.name)
+        for finding in (one for one in before.finding_list if one not in found):
+            text = f"Page {finding.slug}: {finding.text} is settled"
+            self.log("finding_settled", text, slug=finding.slug, what=finding.kind, name=finding.name)
+        names = tuple(safe_text(name) for name in report.unmentioned)
+        if names and names != before.unmentioned:
+            self.log("unmentioned", f"{report.unmentioned_total} public names and options are on no page", names=list(names))
+        total = report.unmentioned_total
+        self.change(findings=len(report.missing), finding_list=found, unmentioned=names, unmentioned_total=total)
 
     def log(self, kind: str, text: str, **details: Any) -> None:
         """Append an event."""

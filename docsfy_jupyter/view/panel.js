@@ -395,6 +395,7 @@ class Panel {
     this.message = make("p", { class: "docsfy-message", role: "alert" });
     this.offline = make("p", { class: "docsfy-quiet", role: "status" });
     this.info = make("dl", { class: "docsfy-info" });
+    this.checks = make("div", { class: "docsfy-checks" });
     this.list = make("ol", {});
     this.log = make("div", { class: "docsfy-log", role: "log", tabindex: 0, "aria-label": "Activity log" }, this.list);
     this.following = true; // the log follows the run until somebody scrolls it, and again once it is scrolled to its end
@@ -409,7 +410,7 @@ class Panel {
       "section",
       { class: "docsfy-panel", "aria-labelledby": `${id}-title` },
       make("header", {}, make("div", { class: "docsfy-names" }, this.title, this.ref), this.chip),
-      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.actions, this.confirm, this.form, this.offline, this.asOf, this.live,
+      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.form, this.offline, this.asOf, this.live,
     );
   }
 
@@ -462,6 +463,7 @@ class Panel {
     this.drawMessage(view, notice);
     this.drawInfo(view);
     this.drawLog(view?.log ?? []);
+    this.drawChecks(view?.checks ?? []);
     this.drawActions(view, notice);
     this.drawForm(view, notice);
     setText(this.offline, offline ? `Not connected since ${clock(offline)}; trying again.` : "");
@@ -529,7 +531,6 @@ class Panel {
     if (view?.last_commit_sha) items.push(["Commit", view.last_commit_sha.slice(0, 7), view.commit_url]);
     if (view?.last_generated) items.push(["Last generated", clock(view.last_generated)]);
     if (typeof view?.run_cost_usd === "number" && view.run_cost_usd > 0) items.push(["Cost", `$${view.run_cost_usd.toFixed(2)}`]);
-    if (view?.findings) items.push(["Findings", String(view.findings)]);
     if (view?.repo_url) items.push(["Repository", view.repo_url]);
     const text = JSON.stringify(items);
     if (text === this.infoText) return;
@@ -555,6 +556,19 @@ class Panel {
     while (lines.length > entries.length) this.list.lastChild.remove();
     this.log.hidden = !entries.length;
     if (this.following) this.scrollToNews();
+  }
+
+  /** What a check of the pages found, folded; a list that somebody opened stays open. */
+  drawChecks(checks) {
+    const text = JSON.stringify(checks);
+    if (text === this.checksText) return;
+    this.checksText = text;
+    const open = [...this.checks.children].map((list) => list.open);
+    const group = ({ title, items }) => [...(title ? [make("p", {}, title)] : []), ...(items.length ? [make("ul", {}, ...items.map((item) => make("li", {}, item)))] : [])];
+    this.checks.replaceChildren(
+      ...checks.map(({ title, groups }, index) => make("details", { open: open[index] ?? false }, make("summary", {}, title), make("div", {}, ...groups.flatMap(group)))),
+    );
+    this.checks.hidden = !checks.length;
   }
 
   /** Keep the line in work in sight, and the pending ones below it where there is room. */

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from panel_states import CASES, answer, variant
+from panel_states import CASES, answer, plan, variant
 from panels import StatusPage
 from playwright.sync_api import Route, expect
 
-from docsfy_jupyter.models import Stage, Status
+from docsfy_jupyter.models import Finding, Stage, Status
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., StatusPage]
@@ -133,3 +133,22 @@ def test_nothing_moves_for_those_who_want_less_motion(open_status: Open) -> None
     shown.show(answer(variant(Status.GENERATING, Stage.CLONING)))
     moving = "nodes => nodes.map(node => getComputedStyle(node).animationName)"
     assert set(shown.page.locator(".docsfy-fill, .docsfy-icon").evaluate_all(moving)) == {"none"}
+
+
+def test_findings_are_folded_and_what_somebody_opened_stays_open(open_status: Open) -> None:
+    shown = open_status()
+    names = tuple(Finding("p1", kind, name) for kind, name in (("name", "lost_thing()"), ("flag", "--verbos"), ("path", "src/<b>.py")))
+    row = variant(stage=Stage.RENDERING, plan_json=plan("Intro"), page_count=1, findings=5, finding_list=names)
+    shown.show(answer(row))
+    details = shown.page.locator(".docsfy-checks details")
+    expect(details.locator("summary")).to_have_text("5 mentions not found in the repository")
+    expect(details.locator("li").first).to_be_hidden()
+    details.locator("summary").click()
+    expect(details.locator("li")).to_have_text(["name lost_thing()", "option --verbos", "file src/<b>.py"])
+    expect(details.locator("p")).to_have_text(["Intro", "… and 2 more"])
+    shown.then(200, answer(row.changed(unmentioned=("--depth", "Engine"), unmentioned_total=2)))
+    shown.poll()
+    expect(details).to_have_count(2)
+    expect(details.locator("li").first).to_be_visible()
+    expect(details.nth(1).locator("summary")).to_have_text("2 public names and options on no page")
+    expect(details.nth(1).locator("li").first).to_be_hidden()

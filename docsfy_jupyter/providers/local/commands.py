@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from docsfy_jupyter.providers.local.analysis import PyModule
+from docsfy_jupyter.providers.local.scan import Parsed
 from docsfy_jupyter.providers.local.syntax import Option, called, dotted, shown, spelled
 
 _DECLARING = {"add_argument", "add_option", "option", "argument"}
 
 
-def command_options(module: PyModule) -> list[Option]:
+def command_options(module: Parsed) -> list[Option]:
     """Return the options and arguments that a module declares, in the order of its source."""
     used = {(n.module or "").split(".")[0] for n in module.scan.imports if isinstance(n, ast.ImportFrom)}
     used |= {a.name.split(".")[0] for n in module.scan.imports if isinstance(n, ast.Import) for a in n.names}
@@ -32,11 +32,11 @@ class _Parsers:
 
     Parameters
     ----------
-    module : PyModule
+    module : Parsed
         Whose assignments are read.
     """
 
-    def __init__(self, module: PyModule) -> None:
+    def __init__(self, module: Parsed) -> None:
         nodes = ast.walk(module.tree) if module.tree is not None else ()
         assigned = (n for n in nodes if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call))
         self._assigned = sorted(assigned, key=lambda n: n.lineno)

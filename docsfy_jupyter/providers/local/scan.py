@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field
+from typing import Protocol
 
 _PLAIN = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
 _NAME = re.compile(r"[\w.]+")
@@ -30,6 +31,31 @@ class Scan:
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
     subscripts: list[ast.Subscript] = field(default_factory=list)
     raised: dict[tuple[str, int], list[str]] = field(default_factory=dict)
+
+
+class Parsed(Protocol):
+    """A file that was parsed and scanned."""
+
+    @property
+    def path(self) -> str:
+        """Relative to the checkout."""
+
+    @property
+    def tree(self) -> ast.Module | None:
+        """None where it is no Python."""
+
+    @property
+    def scan(self) -> Scan:
+        """What it holds."""
+
+
+@dataclass(frozen=True)
+class ParsedFile:
+    """The plainest `Parsed`."""
+
+    path: str
+    tree: ast.Module | None
+    scan: Scan
 
 
 def scan(tree: ast.Module) -> Scan:
