@@ -247,3 +247,21 @@ class GenerationAborted(ClientError):
     """A run that was waited for was aborted; ``details['variant']`` is its row."""
 
     code = "generation_aborted"
+
+
+class BatchFailed(ClientError):
+    """Some variants of a batch failed; ``details['result']`` is what came of all of them."""
+
+    code = "batch_failed"
+
+
+class BatchTimeout(BatchFailed, TimeoutError):
+    """Some runs of a batch were not done in time, and nothing else failed."""
+
+    code = "batch_timeout"
+
+
+class BatchBusy(ClientError):
+    """Another batch of the same file is in progress."""
+
+    code = "batch_busy"

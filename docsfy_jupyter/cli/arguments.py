@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from docsfy_jupyter import __version__
 from docsfy_jupyter.cli import commands
+from docsfy_jupyter.cli.batch import batch
 from docsfy_jupyter.cli.doctor import doctor
 
 
@@ -17,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = found.add_subparsers(required=True, metavar="COMMAND")
     shared = _shared()
     _add_generate(verbs, shared)
+    _add_batch(verbs, shared)
     for name, text, command in (
         ("list", "list all variants", commands.list_all),
         ("runs", "list the latest runs", commands.runs),
@@ -30,9 +32,9 @@ def parser() -> argparse.ArgumentParser:
     delete.add_argument("--yes", action="store_true", help="do not ask")
     download = _add_variant(verbs, shared, "download", "save its site as .tar.gz", commands.download)
     download.add_argument("--target", metavar="FILE", default=".", help="file or folder (default: here)")
+    download.add_argument("--force-output", action="store_true", help="replace FILE where it is there already")
     text = "render again from the page cache, paying for nothing twice; without NAME: all"
     _add_variant(verbs, shared, "render", text, commands.render, optional=True)
-    download.add_argument("--force-output", action="store_true", help="replace FILE where it is there already")
     return found
 
 
@@ -47,6 +49,7 @@ def _shared() -> argparse.ArgumentParser:
     return shared
 
 
+_CODES = "Exit codes: 0 all ready, 1 some failed, 2 the file is wrong, 3 no server."
 _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -64,6 +67,19 @@ def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
     text = "use DIR though it holds other files; those of the same name are replaced, others stay"
     generate.add_argument("--force-output", action="store_true", help=text)
     generate.set_defaults(command=commands.generate)
+
+
+def _add_batch(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
+    text = "bring many variants up to date, with a notebook as the receipt"
+    found = verbs.add_parser("batch", parents=[shared], help=text, description=f"{text}.", epilog=_CODES)
+    found.add_argument("file", metavar="FILE", help="YAML: variants: [{repo: URL or path, provider: …, model: …}, …]")
+    found.add_argument("--output", dest="runs", metavar="DIR", default="runs", help="folder of the receipts (default: runs)")
+    found.add_argument("--retry-failed", action="store_true", help="leave out what is ready")
+    found.add_argument("--stale-only", action="store_true", help="leave out what documents its branch's present commit")
+    found.add_argument("--dry-run", action="store_true", help="say what would run, how long and at what cost; start nothing")
+    found.add_argument("--summary", metavar="FILE", help="write the summary there: JSON where it ends in .json, else Markdown")
+    found.add_argument("--abort-on-exit", action="store_true", help="when this command is killed, abort its runs on the server")
+    found.set_defaults(command=batch, alone=True)
 
 
 def _add_variant(

@@ -175,7 +175,9 @@ def _replaced(listed: Iterable[Row], keys: Mapping[tuple[str, ...], str], rows: 
             continue
         query = {"name": row["name"], "branch": row["branch"], "provider": row["ai_provider"], "model": row["ai_model"]}
         past = (yield Request("GET", "api/runs", query)).json()["runs"]
-        found |= {run: {**rows[run], **_ended(old)} for old in past if old["generation_id"] == run and old["outcome"]}
+        for old in past:
+            if old["generation_id"] == run and old["outcome"]:
+                found[run] = {**rows[run], **_ended(old)}
     return found
 
 

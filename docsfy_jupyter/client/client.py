@@ -159,6 +159,10 @@ class DocsfyClient(_Connection):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def perform(self, steps: Steps[T]) -> T:
+        """Send what steps yield, and return their result: for verbs that are not the client's own, such as a batch."""
+        return self._run(steps)
+
     def _run(self, steps: Steps[T]) -> T:
         outcome: Outcome | None = None
         with closing(steps):
@@ -225,6 +229,10 @@ class AsyncDocsfyClient(_Connection):
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.aclose()
+
+    async def perform(self, steps: Steps[T]) -> T:
+        """Send what steps yield, and return their result: for verbs that are not the client's own, such as a batch."""
+        return await self._run(steps)
 
     async def _run(self, steps: Steps[T]) -> T:
         outcome: Outcome | None = None

@@ -1,0 +1,127 @@
+"""Pure: how long each stage of each variant took, as Vega-Lite and as SVG for whoever has no Vega.
+
+The colours have at least 3:1 against white and against JupyterLab's dark ground, and differ in lightness too; texts take
+the colour of the page. Okabe and Ito's set, https://jfly.uni-koeln.de/color/, made a little darker or lighter for that.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from docsfy_jupyter.batch.result import VariantResult
+from docsfy_jupyter.batch.summary import time_text
+
+VEGA_LITE = "application/vnd.vegalite.v5+json"
+_COLOURS: Mapping[str, str] = {
+    "queued": "#8a8a8a",
+    "cloning": "#3f93c9",
+    "planning": "#b0780a",
+    "incremental_planning": "#c46a92",
+    "generating_pages": "#0f8f6b",
+    "rendering": "#d2602a",
+}
+_MAX_BARS = 60
+_ROW, _LEFT, _WIDTH = 26, 250, 520  # px
+
+
+def stage_chart(variants: Sequence[VariantResult]) -> dict[str, Any]:
+    """Return the MIME bundle of the chart: Vega-Lite, HTML with an inline SVG, and text.
+
+    Parameters
+    ----------
+    variants : sequence of VariantResult
+        Those without stage times are left out; of many the 60 that took longest are drawn.
+
+    Returns
+    -------
+    dict
+        By MIME type; text alone where no variant has a stage.
+    """
+    timed = sorted((v for v in variants if sum(v.stages.values()) > 0), key=lambda v: -sum(v.stages.values()))
+    shown = timed[:_MAX_BARS]
+    if not shown:
+        return {"text/plain": "No run went through a stage, so there is nothing to draw."}
+    text = "\n".join(f"{_name(v)}: {', '.join(f'{_word(s)} {time_text(t)}' for s, t in v.stages.items())}" for v in shown)
+    picture = _svg(shown)
+    return {VEGA_LITE: _vega(shown), "text/html": picture, "text/plain": f"Seconds by stage\n{text}"}
+
+
+def _name(variant: VariantResult) -> str:
+    return f"{variant.name}/{variant.branch} {variant.provider}/{variant.model}"
+
+
+def _word(stage: str) -> str:
+    return stage.replace("_", " ")
+
+
+def _stages(shown: Sequence[VariantResult]) -> list[str]:
+    return [stage for stage in _COLOURS if any(stage in variant.stages for variant in shown)]
+
+
+def _vega(shown: Sequence[VariantResult]) -> dict[str, Any]:
+    stages = _stages(shown)
+    values = [
+        {"variant": _name(variant), "stage": _word(stage), "seconds": seconds, "order": stages.index(stage)}
+        for variant in shown
+        for stage, seconds in variant.stages.items()
+    ]
+    colour = {"domain": [_word(stage) for stage in stages], "range": [_COLOURS[stage] for stage in stages]}
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "description": "Seconds that each stage of each variant took",
+        "data": {"values": values},
+        "mark": {"type": "bar", "tooltip": True},
+        "width": _WIDTH,
+        "height": {"step": _ROW},
+        "encoding": {
+            "y": {
+                "field": "variant",
+                "type": "nominal",
+                "sort": [_name(v) for v in shown],
+                "title": None,
+                "axis": {"labelLimit": 320},
+            },
+            "x": {"field": "seconds", "type": "quantitative", "title": "seconds", "stack": "zero"},
+            "color": {"field": "stage", "type": "nominal", "scale": colour, "legend": {"orient": "bottom", "title": None}},
+            "order": {"field": "order", "type": "quantitative"},
+        },
+    }
+
+
+def _svg(shown: Sequence[VariantResult]) -> str:
+    stages, longest = _stages(shown), max(sum(variant.stages.values()) for variant in shown)
+    height = _ROW * len(shown) + 70
+    parts = [_bar_row(variant, number, longest) for number, variant in enumerate(shown)]
+    base = _ROW * len(shown) + 14
+    ticks = [(_LEFT + _WIDTH * quarter / 4, time_text(longest * quarter / 4)) for quarter in range(5)]
+    axis = "".join(f'<text x="{x:.0f}" y="{base + 14}" text-anchor="middle">{text}</text>' for x, text in ticks)
+    step = (_LEFT + _WIDTH) // max(len(stages), 1)
+    legend = "".join(
+        f'<rect x="{8 + step * n}" y="{base + 30}" width="12" height="12" fill="{_COLOURS[stage]}"/>'
+        f'<text x="{24 + step * n}" y="{base + 40}">{_word(stage)}</text>'
+        for n, stage in enumerate(stages)
+    )
+    ink = "var(--jp-content-font-color1, currentColor)"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="Seconds that each stage of each variant took" '
+        f'viewBox="0 0 {_LEFT + _WIDTH + 40} {height}" style="max-width:{_LEFT + _WIDTH + 40}px;width:100%;height:auto" '
+        f'font-family="sans-serif" font-size="12" fill="{ink}">{"".join(parts)}{axis}{legend}</svg>'
+    )
+
+
+def _bar_row(variant: VariantResult, number: int, longest: float) -> str:
+    top, x = _ROW * number + 8, float(_LEFT)
+    name = _name(variant)
+    shown = name if len(name) <= 36 else f"{name[:17]}…{name[-18:]}"
+    parts = [
+        f'<text x="{_LEFT - 8}" y="{top + 13}" text-anchor="end"><title>{html.escape(name)}</title>{html.escape(shown)}</text>'
+    ]
+    for stage, seconds in variant.stages.items():
+        width = _WIDTH * seconds / longest
+        told = f"{_word(stage)}: {time_text(seconds)}"
+        place = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{_ROW - 8}"'
+        parts.append(f'<rect {place} fill="{_COLOURS[stage]}"><title>{told}</title></rect>')
+        x += width
+    return "".join(parts)

@@ -1,0 +1,113 @@
+"""Pure: what a batch would do, without starting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from docsfy_jupyter import errors
+from docsfy_jupyter.batch.parameters import BatchParameters
+from docsfy_jupyter.batch.steps import left_out
+from docsfy_jupyter.batch.summary import money_text, time_text
+from docsfy_jupyter.batch.variants import Wanted, matching
+from docsfy_jupyter.client import batches, verbs
+from docsfy_jupyter.client.batches import Row
+from docsfy_jupyter.client.steps import Request, Steps
+
+_WORK = ("new", "behind", "failed", "forced", "unknown")  # states in which a run has something to write
+
+
+def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dict[str, Any]]:
+    """Say for each variant what a batch would do now; every repository that has a row is asked for its commit.
+
+    Returns
+    -------
+    dict
+        ``variants`` with ``state`` (``up_to_date``, ``in_progress``, ``new``, ``behind``, ``failed``, ``forced`` or
+        ``unknown``), ``runs``, ``reason``, ``seconds`` and ``cost_usd``; and the sums ``seconds`` and ``cost_usd`` of what
+        would run. What nobody can estimate is None, and then so is its sum.
+
+    Raises
+    ------
+    ClientError
+    """
+    rows = (yield from verbs.listing(limit=10_000))["projects"]
+    models = yield from verbs.models()
+    found = [matching(one, rows, models) for one in wanted]
+    states = (yield from batches.freshness(refresh=True)) if any(found) else []
+    fresh = {_key(one): one for one in states}
+    skipped = {number for number, _, _ in (yield from left_out(wanted, parameters))}
+    variants: list[dict[str, Any]] = []
+    for number, (one, row) in enumerate(zip(wanted, found, strict=True)):
+        state, reason = _state(one, row, fresh.get(_key(row)) if row else None)
+        runs = number not in skipped and state != "in_progress"
+        guess = (yield from _estimate(one)) if runs and state in _WORK else {}
+        variants.append(
+            {
+                "variant": one.label,
+                "repo": one.repo,
+                "state": state,
+                "runs": runs,
+                "reason": guess.pop("refused", reason),
+                "seconds": guess.get("seconds"),
+                "cost_usd": guess.get("cost_usd"),
+            }
+        )
+    work = [one for one in variants if one["runs"] and one["state"] in _WORK]
+    return {"variants": variants, **{name: _sum(one[name] for one in work) for name in ("seconds", "cost_usd")}}
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner"))
+
+
+def _state(wanted: Wanted, row: Row | None, fresh: Mapping[str, Any] | None) -> tuple[str, str | None]:
+    if row is None:
+        return "new", None
+    if row["status"] == "generating":
+        return "in_progress", "the batch would join it"
+    if wanted.force:
+        return "forced", None
+    if row["status"] != "ready":
+        return "failed", row["error_message"]
+    if fresh is None or fresh["state"] == "unknown":
+        return "unknown", fresh["error"] if fresh else None
+    if fresh["state"] == "behind":
+        return "behind", f"{str(fresh['documented'])[:10]} is documented, {str(fresh['current'])[:10]} is there"
+    return "up_to_date", None
+
+
+def _estimate(wanted: Wanted) -> Steps[dict[str, Any]]:
+    """Ask what a run would take and cost; empty where the server cannot tell."""
+    try:
+        return dict((yield Request("POST", "api/estimate", json=wanted.body(None), timeout=120)).json())
+    except errors.BadRequest as error:
+        return {"refused": f"would be refused: {error.message}"}
+    except (errors.NotFound, errors.Conflict, errors.ClientError):
+        return {}
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else sum(value for value in known if value is not None)
+
+
+def as_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return a forecast for a terminal."""
+    lines = [_line(one) for one in found["variants"]]
+    runs = sum(one["runs"] for one in found["variants"])
+    took = f"about {time_text(found['seconds'])}" if found["seconds"] is not None else "nobody knows how long"
+    cost = f"about {money_text(found['cost_usd'])}" if found["cost_usd"] is not None else "nobody knows how much"
+    return [*lines, f"{runs} of {len(lines)} would run; it would take {took} and cost {cost}. Nothing was started."]
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    will = "run" if one["runs"] else "skip"
+    parts = [
+        one["variant"],
+        one["state"].replace("_", " "),
+        time_text(one["seconds"]),
+        money_text(one["cost_usd"]),
+        one["reason"] or "",
+    ]
+    return f"{will:<5}{' · '.join(filter(None, parts))}"

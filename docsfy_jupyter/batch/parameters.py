@@ -1,0 +1,180 @@
+"""Pure: what a batch file or the notebook's first cell may say, validated before anything starts.
+
+Types are strict: YAML, papermill's ``-p`` and people turn a branch ``1.10`` into the number 1.1 and a *false* into a text
+that counts as true. Each such fault is told with the way to write it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from docsfy_jupyter.errors import InvalidBody
+from docsfy_jupyter.models import safe_text
+
+M = TypeVar("M", bound=BaseModel)
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True, frozen=True)
+
+
+class VariantEntry(_Strict):
+    """One variant of a batch."""
+
+    repo: Text = Field(description="A URL, or a path relative to the batch file.")
+    name: Text | None = Field(default=None, description="Project name; the repository's own otherwise.")
+    branch: Text | None = Field(default=None, description="Branch or tag; the default branch otherwise.")
+    provider: Text | None = Field(default=None, description="Who writes the pages; the server's default otherwise.")
+    model: Text | None = Field(default=None, description="The provider's model; its default otherwise.")
+    force: bool = Field(default=False, description="Forget the cached pages first.")
+    publish_dir: Text | None = Field(default=None, description="Folder that receives the site, relative to the batch file.")
+    credential_env: Text | None = Field(default=None, description="The server's variable that holds the clone's credential.")
+
+
+class RepoEntry(_Strict):
+    """One repository of a grid."""
+
+    repo: Text
+    name: Text | None = None
+    credential_env: Text | None = None
+
+
+class ModelEntry(_Strict):
+    """One provider of a grid, with its model."""
+
+    provider: Text
+    model: Text | None = None
+
+
+class Grid(_Strict):
+    """Every repository with every branch and every model."""
+
+    repos: Annotated[list[Text | RepoEntry], Field(min_length=1)]
+    branches: list[Text] = Field(default_factory=list, description="The default branch when empty.")
+    models: list[Text | ModelEntry] = Field(default_factory=list, description="provider/model; the server's default when empty.")
+
+
+class BatchParameters(_Strict):
+    """The parameters of ``batch_regenerate.ipynb``, and of a batch file."""
+
+    variants: list[VariantEntry] = Field(default_factory=list)
+    grid: Grid | None = None
+    base_dir: str = Field(default="", description="Folder that relative paths start from.")
+    server_url: str | None = Field(default=None, description="Base URL of the Jupyter server; it is found otherwise.")
+    timeout: Seconds | None = Field(default=14400.0, description="Seconds that the whole batch may take; null: no limit.")
+    max_cost_usd: Dollars | None = Field(default=None, description="US dollars that the batch may cost.")
+    stop_on_error: bool = Field(default=False, description="Abort the rest once one has failed.")
+    stale_only: bool = Field(default=False, description="Leave out what documents its branch's present commit.")
+    retry_failed: bool = Field(default=False, description="Leave out what is ready.")
+    abort_on_timeout: bool = Field(default=False, description="Abort what is not done in time; it goes on otherwise.")
+
+
+class BatchFile(BatchParameters):
+    """A batch file: the notebook's parameters, and what the command does with the result."""
+
+    on_finished: Text | list[Text] | None = Field(default=None, description="A command that gets the result as JSON on stdin.")
+
+    def parameters(self) -> dict[str, Any]:
+        """Return what the notebook gets."""
+        return self.model_dump(exclude={"on_finished"}, exclude_none=True)
+
+
+def read_parameters(given: Mapping[str, Any]) -> BatchParameters:
+    """Validate the notebook's parameters; an empty ``grid`` and ``server_url`` are none.
+
+    Raises
+    ------
+    InvalidBody
+        With every fault, and how to write it right.
+    """
+    return _validated(BatchParameters, _without_empties(given))
+
+
+def read_file(data: object) -> BatchFile:
+    """Validate what a batch file holds.
+
+    Raises
+    ------
+    InvalidBody
+        With every fault, and how to write it right.
+    """
+    if not isinstance(data, dict):
+        raise InvalidBody.of(
+            [{"path": "", "reason": f"a batch file is a mapping that begins with 'variants:', not {_kind(data)}"}]
+        )
+    return _validated(BatchFile, _without_empties(data))
+
+
+def _without_empties(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in ("grid", "server_url") or value not in ({}, "")}
+
+
+def _validated(model: type[M], data: Mapping[Any, Any]) -> M:
+    odd = [key for key in data if not isinstance(key, str)]
+    if odd:
+        reason = "YAML reads on, off, yes and no as true and false; write a name in quotes"
+        raise InvalidBody.of([{"path": str(key), "reason": f"{key!r} is not a name: {reason}"} for key in odd])
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        found = [_fault(dict(fault), data) for fault in error.errors(include_url=False)]
+        raise InvalidBody.of(list({fault["path"]: fault for fault in reversed(found)}.values())[::-1]) from None
+
+
+def _fault(error: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
+    loc = [part for part in error["loc"] if not _of_union(part)]
+    path = ".".join(str(part) for part in loc)
+    return {"path": safe_text(path), "reason": safe_text(_reason(error, loc, data))}
+
+
+def _of_union(part: object) -> bool:
+    """Whether a part of a path is pydantic's name for a member of a union, not a key that somebody wrote."""
+    return isinstance(part, str) and (part.startswith(("constrained-", "list[")) or part in ("RepoEntry", "ModelEntry", "str"))
+
+
+def _reason(error: Mapping[str, Any], loc: Sequence[Any], data: Mapping[str, Any]) -> str:
+    value, kind = error["input"], str(error["type"])
+    name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
+    if kind == "extra_forbidden":
+        return _unknown(str(loc[-1]), loc)
+    if kind == "missing":
+        return "is needed" + (": a URL, or a path relative to the batch file" if name == "repo" else "")
+    if kind == "string_type" and isinstance(value, bool | int | float | date):
+        was = "YAML reads on, off, yes and no as true and false" if isinstance(value, bool) else "1.10 would arrive as 1.1"
+        return f'{value} is no text ({was}): write it in quotes, {name}: "{value}"; after papermill\'s -p use -r instead'
+    if kind == "bool_type":
+        wanted = "false" if str(value).strip().lower() in ("false", "no", "off", "0") else "true"
+        return f"{value!r} is {_kind(value)}, not true or false: write {name}: {wanted} without quotes (Python: {wanted.title()})"
+    if kind in ("float_type", "float_parsing"):
+        return f"{value!r} is {_kind(value)}: write a number without quotes, such as {name}: 3600"
+    if kind == "list_type":
+        hint = "begin each entry with a dash" if isinstance(value, dict) else "papermill takes lists by -f FILE or -y, not -p"
+        return f"must be a list, not {_kind(value)}: {hint}"
+    if kind in ("model_type", "dict_type", "model_attributes_type"):
+        return f"must be a mapping, not {_kind(value)}: write '- repo: https://…', then its other keys below"
+    return str(error["msg"])
+
+
+def _unknown(name: str, loc: Sequence[Any]) -> str:
+    model: type[BaseModel] = VariantEntry if "variants" in loc[:1] and len(loc) > 1 else BatchFile
+    if "grid" in loc[:1] and len(loc) > 1:
+        model = Grid if len(loc) == 2 else RepoEntry if loc[1] == "repos" else ModelEntry
+    known = list(model.model_fields)
+    close = difflib.get_close_matches(name, known, 1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"there is no {name}; {meant}Known here: {', '.join(known)}"
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    words = {bool: "a truth value", int: "a number", float: "a number", str: "a text", list: "a list", dict: "a mapping"}
+    return next((word for kind, word in words.items() if isinstance(value, kind)), f"a {type(value).__name__}")

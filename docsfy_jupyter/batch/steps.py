@@ -1,0 +1,261 @@
+"""Pure: a batch from its first request to its result, as steps that yield requests; nothing here knows how they are sent."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from docsfy_jupyter import errors
+from docsfy_jupyter.batch.parameters import BatchParameters
+from docsfy_jupyter.batch.publishing import is_published, publish
+from docsfy_jupyter.batch.result import BatchResult, VariantResult, from_row, without_row
+from docsfy_jupyter.batch.variants import Wanted, matching
+from docsfy_jupyter.client import batches, verbs
+from docsfy_jupyter.client.batches import Row
+from docsfy_jupyter.client.steps import Steps
+from docsfy_jupyter.models import VariantKey, iso, utc_now
+from docsfy_jupyter.requests import MAX_BATCH
+
+_LAST_WORDS = 60.0  # seconds that aborted runs have to say so
+
+
+@dataclass
+class State:
+    """How far a batch is: what everyone who shows it reads.
+
+    Parameters
+    ----------
+    wanted : sequence of Wanted
+        In the order of the file.
+    runs : dict of int to str
+        The run of each variant, by its place in `wanted`.
+    rows : dict of str to Row
+        The last known row of each run.
+    settled : dict of int to VariantResult
+        Variants that have no run to wait for.
+    batch_id : str or None
+        Of the list request.
+    joined : set of int
+        Variants whose run was in progress already.
+    """
+
+    wanted: Sequence[Wanted]
+    runs: dict[int, str] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    settled: dict[int, VariantResult] = field(default_factory=dict)
+    batch_id: str | None = None
+    joined: set[int] = field(default_factory=set)
+    started_at: str = ""
+
+    def results(self, unfinished: str = "generating", reason: str | None = None) -> list[VariantResult]:
+        """Return what is known of every variant; `unfinished` is the outcome of those that still run."""
+        return [self._result(number, unfinished, reason) for number in range(len(self.wanted))]
+
+    def _result(self, number: int, unfinished: str, reason: str | None) -> VariantResult:
+        if number in self.settled:
+            return self.settled[number]
+        joined, run = number in self.joined, self.runs.get(number)
+        row = self.rows.get(run or "")
+        if row is None:
+            return without_row(self.wanted[number], unfinished, reason or "not started yet", generation_id=run, joined=joined)
+        if row["status"] != "generating":
+            return from_row(self.wanted[number], row, joined=joined)
+        now = f"{row.get('stage_text') or 'generating'}, {row.get('text', '')}"
+        return from_row(self.wanted[number], row, unfinished, f"{reason}: {now}" if reason else now, joined=joined)
+
+
+Listener = Callable[[State], None]
+
+
+def run(parameters: BatchParameters, wanted: Sequence[Wanted], on_change: Listener | None = None) -> Steps[BatchResult]:
+    """Bring variants up to date: one list request, one held poll for all, then their sites are published.
+
+    A server that goes away and does not come back makes a result whose variants are ``lost``, not an exception.
+
+    Parameters
+    ----------
+    parameters : BatchParameters
+        Limits and filters.
+    wanted : sequence of Wanted
+        What `expand` made of them.
+    on_change : callable, optional
+        Called with the `State` whenever it has changed.
+
+    Raises
+    ------
+    BadRequest, TokenNotAccepted, ServerUnreachable, ClientError
+        Nothing could be started.
+    """
+    state = State(wanted, started_at=iso(utc_now()) or "")
+    tell = on_change or _nobody
+    yield from _leave_out(state, parameters)
+    yield from _start(state, parameters)
+    tell(state)
+    lost = yield from _watch(state, parameters, tell)
+    results = state.results(*lost) if lost else state.results()
+    published = yield from _publish(state, results)
+    return BatchResult(state.started_at, iso(utc_now()) or "", tuple(published), state.batch_id)
+
+
+def _nobody(_: State) -> None:
+    """Tell nobody."""
+
+
+def _leave_out(state: State, parameters: BatchParameters) -> Steps[None]:
+    """Settle what the filters leave out."""
+    if not parameters.stale_only and not parameters.retry_failed:
+        return
+    for number, row, reason in (yield from left_out(state.wanted, parameters)):
+        known = (row["name"], row["branch"], row["ai_provider"], row["ai_model"], state.wanted[number].repo)
+        state.settled[number] = VariantResult(
+            *known,
+            outcome="skipped",
+            reason=reason,
+            pages_done=row["page_count"],
+            pages_total=row["total"],
+            commit=row["last_commit_sha"],
+            generation_id=row["generation_id"],
+        )
+
+
+def left_out(wanted: Sequence[Wanted], parameters: BatchParameters) -> Steps[list[tuple[int, Row, str]]]:
+    """Return which variants need no run, their rows, and why."""
+    rows = (yield from verbs.listing(limit=10_000))["projects"]
+    models = yield from verbs.models()
+    found = [(number, row) for number, one in enumerate(wanted) if (row := matching(one, rows, models)) and not one.force]
+    ready = [(number, row) for number, row in found if row["status"] == "ready"]
+    fresh: set[tuple[str, ...]] = set()
+    if parameters.stale_only and ready:
+        states = yield from batches.freshness(refresh=True)
+        fresh = {_key(one) for one in states if one["state"] == "current"}
+    chosen: list[tuple[int, Row, str]] = []
+    for number, row in ready:
+        if _key(row) in fresh:
+            chosen.append((number, row, f"documents the branch's commit {str(row['last_commit_sha'])[:10]}"))
+        elif parameters.retry_failed and not parameters.stale_only:
+            chosen.append((number, row, "is ready"))
+    return chosen
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner"))
+
+
+def _start(state: State, parameters: BatchParameters) -> Steps[None]:
+    left = [number for number in range(len(state.wanted)) if number not in state.settled]
+    for first in range(0, len(left), MAX_BATCH):
+        numbers = left[first : first + MAX_BATCH]
+        answer = yield from batches.generate_all([state.wanted[n].body(parameters.max_cost_usd) for n in numbers])
+        state.batch_id = state.batch_id or answer["batch_id"]
+        for number, item in zip(numbers, answer["items"], strict=True):
+            _note(state, number, item)
+
+
+def _note(state: State, number: int, item: Mapping[str, Any]) -> None:
+    """Take the answer for one item: its run, the run in progress that it joins, or why there is none."""
+    if "generation_id" in item:
+        state.runs[number] = item["generation_id"]
+        if "code" in item:
+            state.joined.add(number)
+    else:
+        state.settled[number] = without_row(state.wanted[number], "refused", item["detail"])
+
+
+def _watch(state: State, parameters: BatchParameters, tell: Listener) -> Steps[tuple[str, str] | None]:
+    """Watch to the end; returns outcome and reason for what is unfinished by then."""
+
+    def changed(rows: Mapping[str, Row]) -> None:
+        state.rows = dict(rows)
+        tell(state)
+
+    def enough(rows: Mapping[str, Row]) -> bool:
+        return _stop_reason(state, parameters, rows) is not None
+
+    try:
+        rows = yield from batches.watch(state.runs.values(), timeout=parameters.timeout, on_change=changed, enough=enough)
+        state.rows = dict(rows)
+        _forget_deleted(state)
+        if not _unfinished(state):
+            return None
+        stopped = _stop_reason(state, parameters, state.rows)
+        reason = stopped or f"still in progress after {parameters.timeout:g} s"
+        if stopped or parameters.abort_on_timeout:
+            yield from _abort(state)
+            state.rows |= yield from batches.watch(_unfinished(state), timeout=_LAST_WORDS)
+            _explain(state, reason)
+    except (errors.ServerUnreachable, errors.StoreUnavailable) as error:
+        return "lost", f"the server restarted or went away: {error.message}"
+    return "timeout", reason
+
+
+def _forget_deleted(state: State) -> None:
+    """Settle the runs that nobody knows any more."""
+    for number, run in list(state.runs.items()):
+        if run not in state.rows:
+            del state.runs[number]
+            state.settled[number] = without_row(state.wanted[number], "lost", "its variant was deleted meanwhile")
+
+
+def _unfinished(state: State) -> list[str]:
+    return [run for run in state.runs.values() if state.rows.get(run, {}).get("status", "generating") == "generating"]
+
+
+def _stop_reason(state: State, parameters: BatchParameters, rows: Mapping[str, Row]) -> str | None:
+    """Say why the rest should not go on, None where nothing speaks against it."""
+    failed = [row["name"] for row in rows.values() if row["status"] in ("error", "aborted")]
+    failed += [one.name for one in state.settled.values() if not one.good]
+    if parameters.stop_on_error and failed:
+        return f"stopped, since {failed[0]} failed"
+    cost = sum(row.get("run_cost_usd") or 0.0 for row in rows.values())
+    if parameters.max_cost_usd is not None and cost >= parameters.max_cost_usd:
+        return f"stopped, since the batch has cost {cost:.2f} US dollars"
+    return None
+
+
+def _abort(state: State) -> Steps[None]:
+    """Abort this batch's own runs, one by one: those that it has joined belong to somebody else."""
+    for number, run in state.runs.items():
+        row = state.rows.get(run)
+        if number in state.joined or row is None or run not in _unfinished(state):
+            continue
+        key = VariantKey(*(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner")))
+        try:
+            yield from verbs.abort(key, generation_id=run)
+        except (errors.Conflict, errors.NotFound):  # it has ended by itself, or takes its time
+            continue
+
+
+def _explain(state: State, reason: str) -> None:
+    """Say of the runs that were aborted for this batch why."""
+    for run, row in state.rows.items():
+        if row["status"] == "aborted":
+            state.rows[run] = {**row, "error_message": f"{reason} ({row['error_message']})"}
+
+
+def _publish(state: State, results: Sequence[VariantResult]) -> Steps[list[VariantResult]]:
+    """Put the sites of good variants where they are wanted."""
+    published: list[VariantResult] = []
+    for wanted, result in zip(state.wanted, results, strict=True):
+        if not result.good or wanted.publish_dir is None:
+            published.append(result)
+            continue
+        try:
+            yield from _publish_one(result, wanted.publish_dir)
+            published.append(replace(result, published=str(wanted.publish_dir)))
+        except (errors.DocsfyError, OSError) as error:
+            reason = f"its site could not be published in {wanted.publish_dir}: {error}"
+            published.append(replace(result, outcome="error", reason=reason))
+    return published
+
+
+def _publish_one(result: VariantResult, folder: Path) -> Steps[None]:
+    row = yield from verbs.get(f"{result.name}", result.provider, result.model, branch=result.branch)
+    version = f"{row.address} {row.last_generated}"
+    if is_published(folder, version):
+        return
+    with tempfile.TemporaryDirectory(prefix="docsfy-publish-") as aside:
+        archive = yield from verbs.download(row, target=Path(aside) / "site.tar.gz")
+        publish(archive, folder, version)

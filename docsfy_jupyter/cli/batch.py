@@ -1,0 +1,177 @@
+"""``jupyter docsfy batch``: a file of variants, brought up to date by a notebook that is its own receipt."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from docsfy_jupyter import errors
+from docsfy_jupyter.batch.cutoff import abort_unfinished, cut_off
+from docsfy_jupyter.batch.forecast import as_lines, forecast
+from docsfy_jupyter.batch.papermill import Ended, check_installed, run_notebook
+from docsfy_jupyter.batch.parameters import BatchFile, read_file
+from docsfy_jupyter.batch.receipts import add_note, read_error, read_result, reserve
+from docsfy_jupyter.batch.result import BatchResult
+from docsfy_jupyter.batch.summary import as_markdown, as_text
+from docsfy_jupyter.batch.variants import Wanted, expand
+from docsfy_jupyter.cli.bars import BatchBars
+from docsfy_jupyter.cli.output import plain, print_json
+from docsfy_jupyter.cli.session import open_client
+from docsfy_jupyter.client.client import DocsfyClient
+from docsfy_jupyter.models import utc_now
+
+_NO_SERVER = ("ServerNotFound", "ServerUnreachable", "ExtensionNotEnabled", "TokenNotAccepted", "StoreUnavailable")
+
+
+def batch(options: argparse.Namespace) -> int:
+    """Run a batch file.
+
+    Returns
+    -------
+    int
+        0 all ready, 1 some failed, 2 the file is wrong, 3 no server, 130 ended by a signal.
+
+    Raises
+    ------
+    DocsfyError
+        The file is wrong (a `BadRequest`), another batch of it is in progress, there is no server or no papermill.
+    """
+    path = Path(options.file)
+    file = _read(path)
+    filters = {name: True for name in ("retry_failed", "stale_only") if getattr(options, name)}
+    file = file.model_copy(update={**filters, "base_dir": str(path.absolute().parent / Path(file.base_dir).expanduser())})
+    wanted = expand(file)
+    url = options.url or file.server_url
+    if options.dry_run:
+        with open_client(url, options.token, options.data_dir, options.verify) as (client, _):
+            return _show_forecast(client, file, wanted, as_json=options.json)
+    check_installed()
+    with _locked(path), open_client(url, options.token, options.data_dir, options.verify) as (client, _):
+        return _run(client, file, wanted, options)
+
+
+def _read(path: Path) -> BatchFile:
+    try:
+        data = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise errors.BadRequest(f"{path} cannot be read: {reason}") from None
+    except yaml.YAMLError as error:
+        raise errors.BadRequest(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        return read_file(data)
+    except errors.InvalidBody as error:
+        raise errors.BadRequest(f"{path} is no batch: {error.message}", **error.details) from None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep a second batch of the same file away; the lock goes with the process, however it ends."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise errors.BatchBusy(f"Another batch of {path} is in progress on this machine; wait for its end.") from None
+        yield
+
+
+def _show_forecast(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], *, as_json: bool) -> int:
+    found = client.perform(forecast(file, wanted))
+    if as_json:
+        print_json(found)
+    else:
+        print("\n".join(plain(line) for line in as_lines(found)))
+    return 0
+
+
+def _run(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], options: argparse.Namespace) -> int:
+    began = utc_now()
+    receipt = reserve(Path(options.runs), Path(options.file).stem, began)
+    parameters = {**file.parameters(), "server_url": client.url}
+    certificates = options.verify if isinstance(options.verify, str) else None
+    bars = BatchBars(quiet=options.json)
+    told: dict[str, Any] = {}
+
+    def show(news: Mapping[str, Any]) -> None:
+        told.update(news)
+        bars.show(news)
+
+    code: int | None = None
+    with _terminable():
+        try:
+            ended = run_notebook(receipt, parameters, client.address, show, certificates)
+        except KeyboardInterrupt:
+            code = 130
+            ended = Ended(130, "", told)
+            if options.abort_on_exit:
+                abort_unfinished(client, told)
+        finally:
+            bars.close()
+    result, note_code = _result(client, receipt, ended, wanted, began.isoformat())
+    _tell(result, receipt, file, options)
+    return code or note_code
+
+
+def _result(client: DocsfyClient, receipt: Path, ended: Ended, wanted: tuple[Wanted, ...], began: str) -> tuple[BatchResult, int]:
+    """Return what came of it and the exit code; a batch that was cut off is told from what the server says now."""
+    result = read_result(receipt)
+    if result is not None:
+        return result, 0 if result.ok else 1
+    error = read_error(receipt)
+    reason = f"{error[0]}: {error[1]}" if error else _last_line(ended.log) or "it was ended from outside"
+    result = cut_off(client, ended.last, wanted, began, f"This batch was cut off: {reason}")
+    add_note(receipt, as_markdown(result), result)
+    return result, 3 if error and error[0] in _NO_SERVER else 1
+
+
+def _last_line(log: str) -> str:
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else ""
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let a TERM end the batch as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _tell(result: BatchResult, receipt: Path, file: BatchFile, options: argparse.Namespace) -> None:
+    document = {"receipt": str(receipt.absolute()), **result.to_json()}
+    if options.summary:
+        target = Path(options.summary)
+        text = json.dumps(document, indent=1) + "\n" if target.suffix == ".json" else as_markdown(result)
+        target.write_text(text, "utf-8")
+    if options.json:
+        print_json(document)
+    else:
+        print("\n".join(plain(line) for line in as_text(result).splitlines()))
+        print(f"The receipt: {receipt}")
+    if file.on_finished:
+        _finish(file.on_finished, document, Path(options.file).absolute().parent)
+
+
+def _finish(command: str | list[str], document: Mapping[str, Any], folder: Path) -> None:
+    """Hand the result to the command; what it does with it does not change what came of the batch."""
+    argv = shlex.split(command) if isinstance(command, str) else command
+    try:
+        done = subprocess.run(argv, input=json.dumps(document), text=True, cwd=folder, check=False, stdout=sys.stderr)
+    except OSError as error:
+        print(f"on_finished: {argv[0]} could not be started: {error.strerror}", file=sys.stderr)
+        return
+    if done.returncode:
+        print(f"on_finished: {argv[0]} ended with exit code {done.returncode}", file=sys.stderr)

@@ -1,0 +1,127 @@
+"""What a batch file or the notebook's first cell may say, and how faults are told."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+from papermill.inspection import inspect_notebook
+
+from docsfy_jupyter import InvalidBody
+from docsfy_jupyter.batch.notebook import Batch
+from docsfy_jupyter.batch.papermill import packaged_notebook
+from docsfy_jupyter.batch.parameters import BatchParameters, read_file, read_parameters
+from docsfy_jupyter.batch.variants import expand, matching
+
+GOOD = {"repo": "https://example.invalid/a.git"}
+
+
+def wanted(text: str, base: str = "/srv/jobs") -> list[tuple[Any, ...]]:
+    """Return what a batch file's text asks for."""
+    file = read_file(yaml.safe_load(text))
+    return [(one.repo, one.name, one.branch, one.provider, one.model) for one in expand(file, Path(base))]
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "says"),
+    [
+        ({"varaints": [GOOD]}, "varaints", "did you mean variants?"),
+        ({"variants": [{**GOOD, "brnach": "x"}]}, "variants.0.brnach", "did you mean branch?"),
+        ({"grid": {"repos": ["x"], "modles": []}}, "grid.modles", "did you mean models?"),
+        ({"variants": [{**GOOD, "branch": 1.1}]}, "variants.0.branch", 'write it in quotes, branch: "1.1"'),
+        ({"variants": [{**GOOD, "branch": True}]}, "variants.0.branch", "YAML reads on, off, yes and no as true and false"),
+        ({"variants": [{**GOOD, "branch": datetime.date(2026, 1, 2)}]}, "variants.0.branch", 'write it in quotes, branch: "2026-01-02"'),
+        ({"grid": {"repos": ["x"], "branches": [1.1]}}, "grid.branches.0", "write it in quotes"),
+        ({"variants": [{**GOOD, "force": "false"}]}, "variants.0.force", "write force: false without quotes"),
+        ({"stale_only": "true"}, "stale_only", "write stale_only: true without quotes"),
+        ({"stop_on_error": 1}, "stop_on_error", "not true or false"),
+        ({"timeout": "60"}, "timeout", "write a number without quotes"),
+        ({"timeout": 0}, "timeout", "greater than 0"),
+        ({"variants": "[{repo: x}]"}, "variants", "papermill takes lists by -f FILE or -y, not -p"),
+        ({"variants": GOOD}, "variants", "begin each entry with a dash"),
+        ({"variants": ["https://example.invalid/a"]}, "variants.0", "write '- repo: https://"),
+        ({"variants": [{"name": "a"}]}, "variants.0.repo", "is needed: a URL, or a path relative to the batch file"),
+        ({"variants": [{"repo": ""}]}, "variants.0.repo", "at least 1 character"),
+        ({True: []}, "True", "write a name in quotes"),
+        ({"variants": []}, "", "nothing to do. Write for example:\nvariants:\n  - repo:"),
+        ({"variants": [{"repo": "/srv/my repo"}]}, "variants.0", "cannot be the name of a project: give it one, name: my-project"),
+        ({"variants": [GOOD, GOOD]}, "variants.1", "as variants.0 is: leave one out, or give it another name"),
+        ({"variants": [GOOD, {"repo": "b/a", "branch": "x"}]}, "variants.1", "is another repository: give one of them a name"),
+        (
+            {"variants": [{**GOOD, "publish_dir": "out"}, {**GOOD, "branch": "x", "publish_dir": "out/x"}]},
+            "variants.1",
+            "give each its own folder",
+        ),
+    ],
+)
+@pytest.mark.case("P01")
+def test_a_fault_is_told_with_its_place_and_how_to_write_it(given: dict[Any, Any], path: str, says: str) -> None:
+    with pytest.raises(InvalidBody) as caught:
+        expand(read_file(given))
+    (fault,) = caught.value.details["faults"]
+    assert fault["path"] == path
+    assert says in fault["reason"], fault["reason"]
+
+
+def test_all_faults_are_told_at_once() -> None:
+    with pytest.raises(InvalidBody) as caught:
+        read_file({"variants": [{"branch": 1.1, "force": "no"}], "tiemout": 3})
+    assert {fault["path"] for fault in caught.value.details["faults"]} == {"variants.0.repo", "variants.0.branch", "variants.0.force", "tiemout"}
+    with pytest.raises(InvalidBody, match="a batch file is a mapping"):
+        read_file([GOOD])
+
+
+def test_paths_start_from_the_batch_file_and_names_are_those_of_the_server() -> None:
+    text = "variants:\n- repo: ../lib\n- {repo: 'git@example.invalid:team/tool.git', branch: '1.10'}\n- {repo: /abs/x, name: y, provider: p, model: m}"
+    assert wanted(text) == [
+        ("/srv/lib", "lib", None, None, None),
+        ("git@example.invalid:team/tool.git", "tool", "1.10", None, None),
+        ("/abs/x", "y", None, "p", "m"),
+    ]
+
+
+def test_a_grid_is_every_repository_with_every_branch_and_model() -> None:
+    found = wanted("grid: {repos: [a, {repo: b, name: c}], branches: [main, v1], models: [local, openrouter/meta/llama, {provider: x}]}")
+    assert len(found) == len(set(found)) == 12
+    assert ("/srv/jobs/b", "c", "v1", "openrouter", "meta/llama") in found
+    assert wanted("grid: {repos: [a]}") == [("/srv/jobs/a", "a", None, None, None)]
+
+
+def test_the_notebooks_parameters_are_those_of_the_model_and_its_help_reads_well() -> None:
+    described = inspect_notebook(str(packaged_notebook()))
+    assert list(described) == list(BatchParameters.model_fields)
+    assert all(entry["inferred_type_name"] != "None" and len(entry["help"]) > 15 for entry in described.values())
+    namespace: dict[str, Any] = {}
+    (cell,) = [cell for cell in nbformat.read(packaged_notebook(), 4).cells if "parameters" in cell.metadata.get("tags", [])]
+    exec(cell.source, namespace)
+    namespace.pop("__builtins__")
+    namespace.pop("__annotations__")
+    assert read_parameters(namespace) == BatchParameters()
+
+
+@pytest.mark.case("P01")
+def test_a_mistyped_parameter_that_papermill_only_warns_of_is_refused_by_the_notebook() -> None:
+    namespace = {"variants": [GOOD], "grid": {}, "brnach": "main", "In": [], "_i": "x", "Batch": Batch, "yaml": yaml}
+    with pytest.raises(InvalidBody, match="there is no brnach"):
+        Batch.of(namespace)
+
+
+def test_a_row_is_found_by_what_was_said_and_by_the_servers_defaults() -> None:
+    models = {"default_provider": "local", "default_model": "static"}
+    row = {"name": "a", "branch": "main", "ai_provider": "local", "ai_model": "static", "is_default_branch": True}
+    rows = [row, {**row, "branch": "v1", "is_default_branch": False}, {**row, "ai_model": "other"}]
+
+    def found(**said: str) -> Any:
+        (one,) = expand(read_file({"variants": [{**GOOD, **said}]}))
+        return matching(one, rows, models)
+
+    assert found() == row
+    assert found(branch="v1") == rows[1]
+    assert found(model="other") == rows[2]
+    assert found(provider="x") is found(name="b") is None
+    assert json.dumps(found()) == json.dumps(row)

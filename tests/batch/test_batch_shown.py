@@ -1,0 +1,115 @@
+"""A result as text, Markdown, HTML and a chart; receipts; published sites."""
+
+from __future__ import annotations
+
+import tarfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from docsfy_jupyter import BadRequest
+from docsfy_jupyter.batch.chart import VEGA_LITE, stage_chart
+from docsfy_jupyter.batch.publishing import is_published, publish
+from docsfy_jupyter.batch.receipts import add_note, read_result, reserve
+from docsfy_jupyter.batch.result import BatchResult, VariantResult, stage_seconds
+from docsfy_jupyter.batch.summary import as_html, as_markdown, as_text, headline, time_text
+
+NOW = datetime(2026, 11, 25, 3, 0, 0, tzinfo=UTC)
+GOOD = VariantResult("a", "main", "local", "static", "/r/a", "ready", None, 12.5, {"cloning": 0.5, "generating_pages": 12.0}, 3, 3, 0.5, "abc", "1")
+BAD = VariantResult("b", "main", "p", "a/b", "/r/b", "error", "1 of 3 pages failed: <x> | `y`", 70.0, {"cloning": 70.0}, 2, 3, None, "abc", "2")
+RESULT = BatchResult("2026-11-25T03:00:00+00:00", "2026-11-25T03:01:30+00:00", (GOOD, BAD), "batch")
+
+
+def test_the_result_object_says_what_came_of_it_and_can_be_read_back() -> None:
+    data = RESULT.to_json()
+    assert (data["ok"], data["counts"], data["seconds"], data["cost_usd"]) == (False, {"ready": 1, "error": 1}, 90.0, 0.5)
+    assert BatchResult.from_json(data) == RESULT
+    assert replace(RESULT, variants=(GOOD, replace(BAD, outcome="up_to_date"))).ok
+    assert replace(RESULT, variants=(BAD,)).cost_usd is None  # unknown, not 0
+
+
+def test_the_summary_names_the_failed_first_and_nothing_leaves_its_cell() -> None:
+    assert headline(RESULT) == "1 ready, 1 failed of 2 variants in 1 min 30 s, $0.50"
+    assert as_text(RESULT).splitlines()[1:] == [
+        "  b/main/p/a/b · failed · 2 / 3 pages · 1 min 10 s · 1 of 3 pages failed: <x> | `y`",
+        "  a/main/local/static · ready · 3 / 3 pages · 12 s · $0.50",
+    ]
+    table = [line for line in as_markdown(RESULT).splitlines() if line.startswith("|")]
+    assert [line.replace("\\|", "").count("|") for line in table] == [7] * 4
+    assert "&lt;x&gt; \\| \\`y\\`" in table[2]
+    assert "&lt;x&gt; | `y`" in as_html(RESULT)
+    assert "<x>" not in as_html(RESULT) + as_markdown(RESULT)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(None, ""), (0.04, "0.0 s"), (9.96, "10.0 s"), (59, "59 s"), (245, "4 min 5 s"), (7260, "2 h 1 min")])
+def test_times_read_well(seconds: float | None, text: str) -> None:
+    assert time_text(seconds) == text
+
+
+def test_a_stage_lasts_until_the_next_one_begins() -> None:
+    times = {"rendering": "2026-11-25T03:00:10+00:00", "cloning": "2026-11-25T03:00:00+00:00", "planning": "2026-11-25T03:00:02+00:00", "odd": "x"}
+    assert stage_seconds(times, "2026-11-25T03:00:11+00:00") == {"cloning": 2.0, "planning": 8.0, "rendering": 1.0}
+    assert stage_seconds(times, None) == {"cloning": 2.0, "planning": 8.0}
+
+
+def test_the_chart_has_every_stage_in_vega_svg_and_text() -> None:
+    bundle = stage_chart(RESULT.variants)
+    values = bundle[VEGA_LITE]["data"]["values"]
+    assert {(value["variant"], value["stage"], value["seconds"]) for value in values} == {
+        ("a/main local/static", "cloning", 0.5),
+        ("a/main local/static", "generating pages", 12.0),
+        ("b/main p/a/b", "cloning", 70.0),
+    }
+    picture = ElementTree.fromstring(bundle["text/html"])
+    bars = [bar for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if bar.find("{http://www.w3.org/2000/svg}title") is not None]
+    widths = [float(bar.attrib["width"]) for bar in bars]
+    assert widths == pytest.approx([520, 520 * 0.5 / 70, 520 * 12 / 70], abs=0.1)
+    assert "generating pages 12 s" in bundle["text/plain"]
+    assert set(stage_chart([replace(GOOD, stages={})])) == {"text/plain"}
+
+
+@pytest.mark.case("P08")
+def test_receipts_of_one_second_have_names_of_their_own(tmp_path: Path) -> None:
+    names = [reserve(tmp_path / "runs", "my/odd batch", NOW).name for _ in range(3)]
+    assert names == [f"20261125T030000Z-my-odd-batch{more}.ipynb" for more in ("", "-2", "-3")]
+
+
+def test_a_receipt_that_was_cut_off_gets_a_note_that_programs_can_read(tmp_path: Path) -> None:
+    receipt = reserve(tmp_path, "batch", NOW)
+    assert read_result(receipt) is None
+    result = replace(RESULT, note="This batch was cut off: the kernel died")
+    add_note(receipt, as_markdown(result), result)
+    assert read_result(receipt) == result
+    assert "cut off" in receipt.read_text("utf-8")
+
+
+def archive(folder: Path, text: str) -> Path:
+    """Make an archive of a site."""
+    site = folder / "demo-main"
+    site.mkdir(exist_ok=True)
+    (site / "index.html").write_text(text, "utf-8")
+    path = folder / "site.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(site, "demo-main")
+    return path
+
+
+def test_a_site_is_swapped_in_whole_and_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "www" / "demo"
+    publish(archive(tmp_path, "one"), target, "demo 1")
+    (target / "left-over.html").write_text("of version one", "utf-8")
+    assert is_published(target, "demo 1")
+    assert not is_published(target, "demo 2")
+    publish(archive(tmp_path, "two"), target, "demo 2")
+    assert sorted(path.name for path in target.iterdir()) == [".docsfy-site", "index.html"]
+    assert (target / "index.html").read_text("utf-8") == "two"
+    assert [path.name for path in target.parent.iterdir()] == ["demo"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "precious.txt").write_text("x", "utf-8")
+    with pytest.raises(BadRequest, match="left alone"):
+        publish(archive(tmp_path, "three"), other, "demo 3")
+    assert [path.name for path in other.iterdir()] == ["precious.txt"]
