@@ -60,16 +60,53 @@ def generate(
     ------
     BadRequest, SourceRefused, ProviderUnavailable, Conflict, ClientError
     """
-    fields = {"branch": branch, "name": name, "force": force, "ai_provider": provider, "ai_model": model, **_source(repo)}
-    given = {key: value for key, value in fields.items() if value is not None}
+    body = _body(repo, more, branch=branch, name=name, force=force, ai_provider=provider, ai_model=model)
+    started = (yield Request("POST", "api/generate", json=body, timeout=60)).json()
+    answer = yield Request("GET", f"api/projects/by-id/{started['generation_id']}")
+    return Started.from_json(answer.json())
+
+
+def estimate(
+    repo: str | Path | None = None,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    branch: str | None = None,
+    name: str | None = None,
+    force: bool = False,
+    **more: Any,
+) -> Steps[dict[str, Any]]:
+    """Return what a run would take, before it is started; nothing is started or cloned.
+
+    Parameters
+    ----------
+    repo, provider, model, branch, name, force, **more
+        As for `generate`.
+
+    Returns
+    -------
+    dict
+        ``pages``, ``calls``, ``tokens``, ``cost_usd``, ``seconds``, each None where nobody can know it; ``basis`` says where
+        they come from: ``variant`` (its own history), ``model`` (this server's with the same provider and model), ``rough``
+        (the repository's size); ``note`` what they assume; and what else ``POST api/estimate`` answers.
+
+    Raises
+    ------
+    BadRequest, SourceRefused, ProviderUnavailable, ClientError
+    """
+    body = _body(repo, more, branch=branch, name=name, force=force, ai_provider=provider, ai_model=model)
+    return dict((yield Request("POST", "api/estimate", json=body, timeout=60)).json())
+
+
+def _body(repo: str | Path | None, more: Mapping[str, Any], **named: Any) -> dict[str, Any]:
+    """Return the body of a request for a run, without what nobody gave."""
+    given = {key: value for key, value in {**named, **_source(repo)}.items() if value is not None}
     if twice := sorted(given.keys() & more.keys()):
         raise errors.BadRequest(f"{', '.join(twice)} was passed under two names; pass it once.")
     body = {**given, **{key: value for key, value in more.items() if value is not None}}
     if "repo_path" in body:
         body["repo_path"] = os.path.abspath(os.path.expanduser(body["repo_path"]))
-    started = (yield Request("POST", "api/generate", json=body, timeout=60)).json()
-    answer = yield Request("GET", f"api/projects/by-id/{started['generation_id']}")
-    return Started.from_json(answer.json())
+    return body
 
 
 def _source(repo: str | Path | None) -> dict[str, str]:

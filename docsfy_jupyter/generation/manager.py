@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from docsfy_jupyter.errors import (
     AbortPending,
     AlreadyGenerating,
-    BadRequest,
     Conflict,
     NameTaken,
     NotFound,
     NotGenerating,
     StoreUnavailable,
 )
+from docsfy_jupyter.generation.choosing import chosen_provider, default_name
 from docsfy_jupyter.generation.ending import BY_SERVER, Endings, conclude
+from docsfy_jupyter.generation.estimator import Estimator
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.job import RunJob, RunResult
@@ -36,7 +37,7 @@ from docsfy_jupyter.generation.slots import Slots
 from docsfy_jupyter.generation.spending import Budget, DailySpending, check_limits_can_be_kept
 from docsfy_jupyter.models import Status, Variant, VariantKey, utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
-from docsfy_jupyter.requests import GenerateRequest, check_name
+from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.freshness import Freshness
 from docsfy_jupyter.sources.remote import default_branch
 from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
@@ -67,6 +68,7 @@ class Manager:
         self._log = log
         self._processes = Processes()
         self.freshness = Freshness(settings.policy, self._processes)
+        self.estimator = Estimator(settings, providers, self.feed, self._processes, self.folder)
         self._slots = Slots(settings.max_concurrent_generations, settings.generations_by_provider)
         self._runs: dict[VariantKey, Run] = {}
         self._held: dict[VariantKey, str] = {}  # variants that are changed outside a run, and how
@@ -170,8 +172,7 @@ class Manager:
             The row and the run in progress are untouched.
         """
         store = await self.ready()
-        provider = self.providers.get(request.ai_provider or self.settings.default_provider)
-        model = request.ai_model or self._default_model(provider.name) or provider.default_model
+        provider, model = chosen_provider(request, self.settings, self.providers)
         provider.check(model)
         check_limits_can_be_kept(provider, model, request.max_cost_usd, self._day.limit)
         if not provider.free:
@@ -179,11 +180,9 @@ class Manager:
         policy = self.settings.policy
         credential = request.credential_env or self._known_credential(request, user)
         source = await asyncio.to_thread(
-            lambda: parse_source(
-                repo_url=request.repo_url, repo_path=request.repo_path, policy=policy, credential_env=credential
-            )
+            lambda: parse_source(repo_url=request.repo_url, repo_path=request.repo_path, policy=policy, credential_env=credential)
         )
-        name = request.name or _default_name(source)
+        name = request.name or default_name(source)
         if request.branch is not None:
             validate_ref(request.branch)
         branch = request.branch or await default_branch(source, policy, self._processes)
@@ -201,9 +200,6 @@ class Manager:
         if cancelled:
             raise asyncio.CancelledError
         return run.row
-
-    def _default_model(self, provider: str) -> str:
-        return self.settings.default_model if provider == self.settings.default_provider else ""
 
     def _known_credential(self, request: GenerateRequest, user: str) -> str | None:
         """Return the variable that this owner named for this very repository before, so that nobody names it twice."""
@@ -361,10 +357,3 @@ class Manager:
             await store.save_row(row)
             self.feed.put(row)
             return row
-
-
-def _default_name(source: Source) -> str:
-    try:
-        return check_name(source.name)
-    except ValueError as error:
-        raise BadRequest(f"{error}; pass another one yourself: name=….") from None

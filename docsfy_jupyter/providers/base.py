@@ -247,5 +247,9 @@ class Provider(ABC):
         """Open a session for one run."""
 
     def describe(self) -> dict[str, Any]:
+    def tokens_shown(self, repository: int) -> int | None:
+        """Guess how many tokens of a repository of so many one call reads, for a rough estimate; None where nobody can."""
+        return None
+
         """Return what `api/models` says of it beyond names, JSON-able."""
         return {}

@@ -71,6 +71,31 @@ class Summary(Variant):
     """A row without its plan and page lists; `openapi.schemas` removes those."""
 
 
+class Estimate(Answer):
+    """What a run would take; null is unknown."""
+
+    name: str
+    branch: str | None
+    ai_provider: str
+    ai_model: str
+    owner: str
+    pages: int | None
+    calls: int | None
+    at_most: bool
+    tokens: int | None
+    tokens_in: int | None
+    tokens_out: int | None
+    cost_usd: float | None
+    page_cost_usd: float | None
+    cost_basis: Literal["billed", "computed", "notional", "free"] | None
+    seconds: float | None
+    basis: Literal["variant", "model", "rough"] | None
+    free: bool
+    note: str
+    last_pages: int | None
+    last_cost_usd: float | None
+
+
 class Project(Answer):
     """The variants of a name."""
 

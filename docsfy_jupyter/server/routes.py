@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docsfy_jupyter.requests import GenerateBatch, GenerateRequest
-from docsfy_jupyter.server import batches, handlers, history, pages, site_handlers
+from docsfy_jupyter.server import batches, estimates, handlers, history, pages, site_handlers
 from docsfy_jupyter.server.base import UnknownHandler
 from docsfy_jupyter.server.openapi import OpenApiHandler
 from docsfy_jupyter.server.queries import (
@@ -54,6 +54,11 @@ ROUTES: tuple[Route, ...] = (
         "/api/generate",
         handlers.SystemHandler,
         {"POST": Operation("generate", "Generated", body=GenerateRequest, many=GenerateBatch, status=202, errors=(409, 413))},
+    ),
+    Route(
+        "/api/estimate",
+        estimates.EstimateHandler,
+        {"POST": Operation("estimate", "Estimate", body=GenerateRequest, errors=(413,))},
     ),
     Route("/api/batches/{batch_id}", batches.BatchHandler, {"GET": Operation("get_batch", "Batch", errors=(404,), tagged=True)}),
     Route(

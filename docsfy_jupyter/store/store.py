@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant, VariantKey, iso, utc_now
-from docsfy_jupyter.store import statements
+from docsfy_jupyter.store import costs, statements
+from docsfy_jupyter.store.costs import CallAverages
 from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
 
 if TYPE_CHECKING:
@@ -243,8 +244,15 @@ class Store:
 
     async def spent_since(self, time: datetime) -> float:
         """Return what all calls since a time have cost, US dollars, as far as it is known."""
-        rows = await self._database.read("SELECT sum(cost_usd) AS spent FROM ai_calls WHERE occurred_at >= ?", [time])
-        return float(rows[0]["spent"] or 0.0)
+        return await costs.spent_since(self._database, time)
+
+    async def call_averages(self, provider: str, model: str, key: VariantKey | None = None) -> dict[str, CallAverages]:
+        """Return what an answer has taken, by purpose: of one variant, or of all that a provider and model did."""
+        return await costs.averages(self._database, provider, model, key)
+
+    async def last_paid_run(self, key: VariantKey) -> dict[str, Any] | None:
+        """Return ``pages`` and ``cost_usd`` of the latest run of a variant that wrote pages, None where there is none."""
+        return await costs.last_paid_run(self._database, key)
 
     async def export_parquet(self, table: str, target: Path) -> None:
         """Write a table as a Parquet file, whole or not at all.

@@ -55,6 +55,14 @@ def test_the_two_clients_have_the_same_verbs_and_signatures() -> None:
     assert (DocsfyClient.wait.__doc__ or "").startswith("Wait for the end of a run.")
 
 
+def test_an_estimate_starts_nothing(client: DocsfyClient, demo_repo: Path) -> None:
+    found = client.estimate(demo_repo, name="estimated", force=True)
+    assert (found["ai_provider"], found["cost_usd"], found["free"]) == ("local", 0.0, True)
+    assert client.list(q="estimated") == []
+    with pytest.raises(BadRequest, match="two names"):
+        client.estimate(demo_repo, provider="local", ai_provider="local")
+
+
 def test_every_public_name_loads_and_has_a_type() -> None:
     assert all(getattr(docsfy_jupyter, name) is not None for name in docsfy_jupyter.__all__)
     (typed,) = (node for node in ast.parse(inspect.getsource(docsfy_jupyter)).body if isinstance(node, ast.If))

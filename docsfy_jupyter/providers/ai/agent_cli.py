@@ -32,6 +32,7 @@ MODEL = "{model}"  # stands in `arguments` where the model's id goes
 _UNKNOWN_OPTION = re.compile(r"unknown (?:option|argument)", re.IGNORECASE)
 _BUSY = (429, 503, 529)
 _NAMED = 10  # files in a line of the log
+_TURNS, _OWN_PROMPT, _READ = 4, 12_000, 10_000  # rough: of one call; tokens
 _LAST_LINES = 20  # looked at from the end for an envelope among warnings
 
 
@@ -106,6 +107,10 @@ class AgentCliProvider(Provider):
         ProviderUnavailable
         """
         return find_program(self.programs, child_environment()["PATH"], self.install)
+
+    def tokens_shown(self, repository: int) -> int:
+        """Guess: the program's own prompt and what it has read so far are read again in each of a few turns."""
+        return _TURNS * (_OWN_PROMPT + min(repository, _READ))
 
     def models(self) -> list[dict[str, str]]:
         """Return the suggested models."""

@@ -155,6 +155,10 @@ class OpenAIProvider(Provider):
         host = urlsplit(self.server.base_url).hostname or ""
         return self.options.prices.find(self.name, model, _SERVICES.get(host))
 
+    def tokens_shown(self, repository: int) -> int:
+        """Return what fits into a call."""
+        return min(repository, self.server.max_input_tokens)
+
     def models(self) -> list[dict[str, str]]:
         """Return the configured models."""
         names = dict.fromkeys([*filter(None, [self.server.default_model]), *self.server.models])

@@ -1,0 +1,37 @@
+"""What a request leaves open, filled in: provider, model and name."""
+
+from __future__ import annotations
+
+from docsfy_jupyter.errors import BadRequest
+from docsfy_jupyter.generation.settings import Settings
+from docsfy_jupyter.providers.base import Provider
+from docsfy_jupyter.providers.registry import ProviderRegistry
+from docsfy_jupyter.requests import GenerateRequest, check_name
+from docsfy_jupyter.sources.rules import Source
+
+
+def chosen_provider(request: GenerateRequest, settings: Settings, providers: ProviderRegistry) -> tuple[Provider, str]:
+    """Return the provider and the model of a request; the server's default model is for its default provider only.
+
+    Raises
+    ------
+    ProviderUnavailable
+        There is no such provider.
+    """
+    provider = providers.get(request.ai_provider or settings.default_provider)
+    default = settings.default_model if provider.name == settings.default_provider else ""
+    return provider, request.ai_model or default or provider.default_model
+
+
+def default_name(source: Source) -> str:
+    """Return a project's name by its source's.
+
+    Raises
+    ------
+    BadRequest
+        It cannot be one.
+    """
+    try:
+        return check_name(source.name)
+    except ValueError as error:
+        raise BadRequest(f"{error}; pass another one yourself: name=….") from None

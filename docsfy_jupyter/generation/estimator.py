@@ -1,0 +1,181 @@
+"""Gathers what an estimate needs: the known plan, the history of calls, a local repository's size. Clones nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from docsfy_jupyter.errors import BadRequest, ChildError, SourceFailed
+from docsfy_jupyter.generation.choosing import chosen_provider, default_name
+from docsfy_jupyter.generation.estimate import Basis, Estimate, Work, estimate, pages_of, tokens_of
+from docsfy_jupyter.generation.feed import ChangeFeed
+from docsfy_jupyter.generation.folders import VariantFolder
+from docsfy_jupyter.generation.process import Processes
+from docsfy_jupyter.generation.settings import Settings
+from docsfy_jupyter.models import TrackedFile, Variant, VariantKey
+from docsfy_jupyter.providers.registry import ProviderRegistry
+from docsfy_jupyter.requests import GenerateRequest
+from docsfy_jupyter.sources.checkout import parse_tree
+from docsfy_jupyter.sources.git import open_git
+from docsfy_jupyter.sources.remote import default_branch, remote_head
+from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
+from docsfy_jupyter.store.store import Store
+
+_LIMIT = 10.0  # seconds for git in a local repository
+
+
+class Estimator:
+    """Estimates runs; a repository that is not on this machine is not asked.
+
+    Parameters
+    ----------
+    settings : Settings
+        Defaults and rules.
+    providers : ProviderRegistry
+        Prices.
+    feed : ChangeFeed
+        The rows.
+    processes : Processes
+        Starts git.
+    folder : callable
+        Variant → its files.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        providers: ProviderRegistry,
+        feed: ChangeFeed,
+        processes: Processes,
+        folder: Callable[[VariantKey], VariantFolder],
+    ) -> None:
+        self._settings, self._providers, self._feed = settings, providers, feed
+        self._processes, self._folder = processes, folder
+
+    async def of(self, store: Store, request: GenerateRequest, user: str) -> dict[str, Any]:
+        """Estimate what a request would start.
+
+        Returns
+        -------
+        dict
+            The fields of `Estimate`, those of the variant's address (``branch`` None where only the repository knows it), and
+            ``last_pages`` and ``last_cost_usd`` of its latest run that wrote pages.
+
+        Raises
+        ------
+        BadRequest, SourceRefused, ProviderUnavailable
+            As a start would; whether the provider could start now is not asked.
+        """
+        provider, model = chosen_provider(request, self._settings, self._providers)
+        source = await asyncio.to_thread(
+            lambda: parse_source(repo_url=request.repo_url, repo_path=request.repo_path, policy=self._settings.policy)
+        )
+        name, owner = request.name or default_name(source), request.owner or user
+        row = self._row(request, name, owner, provider.name, model)
+        branch = await self._branch(request, source, row)
+        local = await self._local(source, branch) if source.kind == "path" and branch else None
+        work = await self._work(request, source, row, local)
+        key = row.key if row else None
+        basis: Basis = "variant"
+        history = await store.call_averages(provider.name, model, key) if key else {}
+        if "page" not in history:
+            basis, history = "model", await store.call_averages(provider.name, model)
+        size = tokens_of(local[1]) if local else None
+        lanes = provider.concurrent_pages or self._settings.max_concurrent_pages
+        found = estimate(provider, model, work, history, basis, lanes, size)
+        last = (await store.last_paid_run(key) if key else None) or {"pages": None, "cost_usd": None}
+        return {
+            "name": name,
+            "branch": branch,
+            "ai_provider": provider.name,
+            "ai_model": model,
+            "owner": owner,
+            **_with_sources(found, basis, bool(history.get("page"))).to_json(),
+            "last_pages": last["pages"],
+            "last_cost_usd": last["cost_usd"],
+        }
+
+    def _row(self, request: GenerateRequest, name: str, owner: str, provider: str, model: str) -> Variant | None:
+        """Return the row that the run would continue; without a branch the default branch's, else the only one."""
+        wanted = (name, owner, provider, model)
+        rows = [row for row in self._feed.rows() if (row.name, row.owner, row.ai_provider, row.ai_model) == wanted]
+        if request.branch is not None:
+            rows = [row for row in rows if row.branch == request.branch]
+        rows = [row for row in rows if row.is_default_branch] or rows
+        return rows[0] if len(rows) == 1 else None
+
+    async def _branch(self, request: GenerateRequest, source: Source, row: Variant | None) -> str | None:
+        if request.branch is not None:
+            validate_ref(request.branch)
+            return request.branch
+        if source.kind == "path":
+            return await default_branch(source, self._settings.policy, self._processes)
+        return row.branch if row else None
+
+    async def _local(self, source: Source, branch: str) -> tuple[str, tuple[TrackedFile, ...]]:
+        """Return the commit of a branch of a local repository and its files.
+
+        Raises
+        ------
+        BadRequest
+            There is no such branch, or git cannot read the repository.
+        """
+        try:
+            commit = await remote_head(source, branch, self._settings.policy, self._processes, _LIMIT)
+            if commit is None:
+                raise BadRequest(f"{source.display} has no branch or tag {branch!r}.")
+            git = await open_git(source, self._settings.policy, self._processes)
+            tree = await git.output("ls-tree", "-r", "-l", "-z", commit, cwd=Path(source.location), limit=_LIMIT)
+        except (SourceFailed, ChildError) as error:
+            raise BadRequest(error.message) from None
+        return commit, parse_tree(tree)
+
+    async def _work(
+        self, request: GenerateRequest, source: Source, row: Variant | None, local: tuple[str, tuple[TrackedFile, ...]] | None
+    ) -> Work:
+        known = await asyncio.to_thread(self._folder(row.key).load_plan) if row else None
+        if row is not None and known is not None:
+            pages = len(known.plan.pages())
+            if request.force:
+                return Work(pages, note="All pages are written anew; the new plan may have more or fewer.")
+            missing = max(pages - row.page_count, 0)
+            return _continued(pages, missing, None if local is None else local[0] == known.commit)
+        if (other := self._other_plan(source)) is not None:
+            return Work(other[1], note=f"As many pages as {other[0]} has.")
+        if local is not None:
+            text = f"Rough: guessed from the {len(local[1])} files of the repository, since nothing is known of it yet."
+            return Work(pages_of(local[1]), guessed=True, note=text)
+        return Work(None, note="How many pages it will have is not known before the repository has been cloned once.")
+
+    def _other_plan(self, source: Source) -> tuple[str, int] | None:
+        """Return a variant of the same repository that has a plan, and how many pages; the latest of them."""
+        rows = [row for row in self._feed.rows() if same_repository(row.repo_url, source.display)]
+        for row in sorted(rows, key=lambda row: row.updated_at, reverse=True):
+            plan = row.plan()
+            if plan is not None and plan.pages():
+                return row.address, len(plan.pages())
+        return None
+
+
+def _continued(pages: int, missing: int, unmoved: bool | None) -> Work:
+    """Return what is left to do for a variant with a plan; `unmoved` None: nobody knows whether its branch has moved."""
+    if unmoved and not missing:
+        return Work(0, plan=False, note="Nothing has changed since its last run: nothing would be written.")
+    if unmoved:
+        return Work(missing, plan=False, note=f"{missing} of {pages} pages are missing; the others are kept.")
+    if unmoved is False:
+        return Work(pages, at_most=True, note="At most: pages whose sources have not changed are kept.")
+    if missing:
+        text = f"{missing} of {pages} pages are missing, if the branch has not moved; the others are kept."
+        return Work(missing, plan=False, note=text)
+    return Work(pages, at_most=True, note="At most, if everything has changed; nothing is written if the branch has not moved.")
+
+
+def _with_sources(found: Estimate, basis: Basis, history: bool) -> Estimate:
+    """Say what an answer's figures come from, where the estimate's basis does not."""
+    if not history or found.basis == basis:
+        return found
+    return replace(found, note=f"{found.note} What a page takes is known from this server's own calls.")
