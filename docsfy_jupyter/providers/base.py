@@ -238,6 +238,10 @@ class Provider(ABC):
         cost = price.of(usage.tokens_in, usage.tokens_out, usage.tokens_cached) if price else None
         return usage if cost is None else replace(usage, cost_usd=cost, basis="computed")
 
+    def tokens_shown(self, repository: int) -> int | None:
+        """Guess how many tokens of a repository of so many one call reads, for a rough estimate; None where nobody can."""
+        return None
+
     def models(self) -> list[dict[str, str]]:
         """Return the models to suggest, each ``{"id", "name"}``."""
         return [{"id": self.default_model, "name": self.default_model}]
@@ -247,9 +251,5 @@ class Provider(ABC):
         """Open a session for one run."""
 
     def describe(self) -> dict[str, Any]:
-    def tokens_shown(self, repository: int) -> int | None:
-        """Guess how many tokens of a repository of so many one call reads, for a rough estimate; None where nobody can."""
-        return None
-
         """Return what `api/models` says of it beyond names, JSON-able."""
         return {}
