@@ -20,6 +20,7 @@ from typing import IO
 
 from docsfy_jupyter.errors import ChildError, ChildOutputTooLarge, ChildTimeout
 from docsfy_jupyter.generation.killing import MARKER, Watcher, kill_tree, off_loop, unbroken
+from docsfy_jupyter.generation.priority import step_back
 from docsfy_jupyter.generation.starting import not_started
 from docsfy_jupyter.generation.worker import Worker
 
@@ -275,6 +276,7 @@ class Processes:
         child = _Child(process, mark, Path(argv[0]).name)
         self._children.add(child)
         self._watcher.add(f"+{process.pid}")
+        step_back(process.pid, lambda: child.exited)
         return child
 
     async def _end_unbroken(self, child: _Child) -> None:
