@@ -173,9 +173,9 @@ class Manager:
         """
         store = await self.ready()
         provider, model = chosen_provider(request, self.settings, self.providers)
-        provider.check(model)
+        self.providers.check(provider, model)
         check_limits_can_be_kept(provider, model, request.max_cost_usd, self._day.limit)
-        if not provider.free:
+        if not provider.costs_nothing(model):
             await self._day.check(store)
         policy = self.settings.policy
         credential = request.credential_env or self._known_credential(request, user)
@@ -263,7 +263,7 @@ class Manager:
             force=request.force,
             call_timeout=minutes * 60 if minutes else self.settings.call_timeout,
             concurrent_pages=self.settings.max_concurrent_pages,
-            budget=Budget(request.max_cost_usd, None if provider.free else self._day),
+            budget=Budget(request.max_cost_usd, None if provider.costs_nothing(run.key.ai_model) else self._day),
         )
 
     # the run's supervisor: never cancelled

@@ -139,7 +139,16 @@ class PageAnswer:
 
 
 class ProviderSession(ABC):
-    """One run's conversation with a provider. Calls may be made concurrently and are cancelled on abort."""
+    """One run's conversation with a provider. Calls may be made concurrently and are cancelled on abort.
+
+    Parameters
+    ----------
+    context : RunContext
+        Kept as ``self.context``.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self.context = context
 
     @abstractmethod
     async def plan(self, request: PlanRequest) -> PlanAnswer:
@@ -161,9 +170,9 @@ class ProviderSession(ABC):
             ``ProviderFailed.transient`` asks for another try, ``fatal`` ends the run.
         """
 
-    @abstractmethod
     def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
         """Return a hash over everything but the sources that makes the page's text what it is: prompt, settings."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -225,8 +234,12 @@ class Provider(ABC):
 
     def knows_cost(self, model: str) -> bool:
         """Say whether the cost of a call will be known, so that a limit on it can be kept."""
+        return self.costs_nothing(model) or (self.counts_tokens and self.price(model) is not None)
+
+    def costs_nothing(self, model: str) -> bool:
+        """Say whether calls of a model are known to cost nothing: by themselves, or since a price of 0 is configured."""
         price = self.price(model)
-        return self.free or (price is not None and (self.counts_tokens or price.zero))
+        return self.free or (price is not None and price.zero)
 
     def price(self, model: str) -> Price | None:
         """Return what a model costs: by the user's file, else by the package's table; None where neither has it."""
@@ -248,7 +261,7 @@ class Provider(ABC):
 
     @abstractmethod
     def open(self, context: RunContext) -> AbstractAsyncContextManager[ProviderSession]:
-        """Open a session for one run."""
+        """Open a session for one run; ``nullcontext(MySession(context))`` where nothing has to be closed."""
 
     def describe(self) -> dict[str, Any]:
         """Return what `api/models` says of it beyond names, JSON-able."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from docsfy_jupyter.errors import DocsfyError, ProviderUnavailable
 from docsfy_jupyter.providers.base import Provider, ProviderOptions
 from docsfy_jupyter.providers.command import CommandProvider
+
+T = TypeVar("T")
 
 ENTRY_POINT_GROUP = "docsfy_jupyter.providers"
 
@@ -63,16 +65,29 @@ class ProviderRegistry:
             raise ProviderUnavailable(f"There is no provider {name!r} on this server; it has: {', '.join(self.names())}.")
         try:
             provider = maker()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ProviderUnavailable(f"The provider {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(provider, Provider):
             raise ProviderUnavailable(f"The plug-in of provider {name!r} is not a docsfy_jupyter Provider.")
+        if not isinstance(getattr(provider, "default_model", None), str):
+            raise ProviderUnavailable(f"The plug-in of provider {name!r} has no default_model.")
+        provider.name = name  # as requests and rows have it, whatever the plug-in calls itself
         provider.options = self._options
         return provider
 
     def _plugged_in(self, name: str) -> Provider:
         provider: Provider = self._points[name].load()()
         return provider
+
+    def check(self, provider: Provider, model: str) -> None:
+        """Ask a provider whether a run could start now.
+
+        Raises
+        ------
+        ProviderUnavailable
+            With its reason; what a plug-in raises otherwise is one too.
+        """
+        _told(provider, lambda: provider.check(model))
 
     def describe(self) -> dict[str, Any]:
         """Return names, models and availability as ``GET api/models`` answers them."""
@@ -81,10 +96,21 @@ class ProviderRegistry:
         for name in self.names():
             try:
                 provider = self.get(name)
-                models[name] = provider.models()
-                provider.check(provider.default_model)
+                models[name] = _told(provider, provider.models)
+                self.check(provider, provider.default_model)
                 states[name] = {"available": True, "reason": None}
             except DocsfyError as error:
                 models.setdefault(name, [])
                 states[name] = {"available": False, "reason": error.message}
         return {"providers": self.names(), "available_models": models, "provider_status": states}
+
+
+def _told(provider: Provider, ask: Callable[[], T]) -> T:
+    """Ask a provider something about itself; a plug-in that breaks over it is not available."""
+    try:
+        return ask()
+    except DocsfyError:
+        raise
+    except (Exception, SystemExit) as error:
+        said = f"{type(error).__name__}: {error}"
+        raise ProviderUnavailable(f"The provider {provider.name!r} cannot say whether it is available: {said}") from error
