@@ -132,6 +132,10 @@ class _Connection:
         return judged(answer, self.url, with_token=self._with_token, data=request.sink is None)
 
 
+def _closed() -> errors.ClientError:
+    return errors.ClientError("This client is closed; make a new one with connect(), or use it within its `with` block.")
+
+
 def _context(verify: Verify) -> ssl.SSLContext | bool:
     if isinstance(verify, bool | ssl.SSLContext):
         return verify
@@ -177,6 +181,8 @@ class DocsfyClient(_Connection):
                 outcome = self._send(request)
 
     def _send(self, request: Request) -> Outcome:
+        if self._http.is_closed:
+            return _closed()
         time.sleep(request.delay)
         try:
             with self._http.stream(**self._arguments(request)) as answer:
@@ -247,6 +253,8 @@ class AsyncDocsfyClient(_Connection):
                 outcome = await self._send(request)
 
     async def _send(self, request: Request) -> Outcome:
+        if self._http.is_closed:
+            return _closed()
         await asyncio.sleep(request.delay)
         try:
             async with self._http.stream(**self._arguments(request)) as answer:

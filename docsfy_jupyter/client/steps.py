@@ -75,7 +75,19 @@ def variants(name: str) -> Steps[list[Variant]]:
 def query_of(
     variant: Selector, provider: str | None = None, model: str | None = None, branch: str | None = None
 ) -> Steps[dict[str, str]]:
-    """Return the query that names one variant; the query form, since some proxies decode ``%2F`` in a path."""
+    """Return the query that names one variant; the query form, since some proxies decode ``%2F`` in a path.
+
+    Raises
+    ------
+    BadRequest
+        `variant` is nothing that can name one.
+    NotFound, Ambiguous, ClientError
+    """
+    if not isinstance(variant, Variant | VariantKey | str) or (isinstance(variant, str) and not variant.strip()):
+        shown = repr(variant)[:60]
+        raise errors.BadRequest(
+            f"A variant is named by its row, its VariantKey or a text like 'name' or 'name/provider/model', not by {shown}."
+        )
     if not isinstance(variant, str):
         named = {"name": variant.name, "provider": variant.ai_provider, "model": variant.ai_model}
         # a key without a branch or an owner leaves the choice to the server
@@ -84,7 +96,13 @@ def query_of(
         named = {"name": variant, "provider": provider, "model": model}
         return {**named, "branch": branch} if branch else named
     rows = yield from variants(variant.split("/", 1)[0])
-    return _only([row for row in rows if _fits(row, variant, provider, model, branch)], variant)
+    fitting = [row for row in rows if _fits(row, variant, provider, model, branch)]
+    if not fitting:
+        parts = (("provider", provider), ("model", model), ("branch", branch))
+        asked = "".join(f", {name} {value}" for name, value in parts if value)
+        there = sorted({row.address for row in rows})
+        raise errors.NotFound(f"There is no variant {variant}{asked}. There is: {', '.join(there)}.", candidates=there)
+    return _only(fitting, variant)
 
 
 def _fits(row: Variant, text: str, provider: str | None, model: str | None, branch: str | None) -> bool:
@@ -101,8 +119,6 @@ def _only(rows: list[Variant], text: str) -> dict[str, str]:
     found = {row.address: row for row in rows}
     if len(found) > 1:
         found = {address: row for address, row in found.items() if row.is_default_branch} or found
-    if not found:
-        raise errors.NotFound(f"There is no variant {text} with what was asked for.")
     if len(found) > 1:
         names = sorted(found)
         raise errors.Ambiguous(f"Several variants fit {text}; name one of: {', '.join(names)}.", candidates=names)

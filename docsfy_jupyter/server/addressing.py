@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes
@@ -60,6 +61,20 @@ def near_misses(feed: ChangeFeed, wanted: str) -> list[str]:
     return get_close_matches(wanted, of_name or known, n=3, cutoff=0.0 if of_name else 0.6)
 
 
+def missing(what: str, near: Sequence[str]) -> NotFound:
+    """Return the error for what is not there, with the names that were meant perhaps, or where all names are."""
+    if near:
+        return NotFound(f"There is no {what}. Did you mean {' or '.join(near)}?", candidates=list(near))
+    more = "client.list(), `jupyter docsfy list` and GET api/projects name all that there are"
+    return NotFound(f"There is no {what}; {more}.", candidates=[])
+
+
+def missing_project(feed: ChangeFeed, name: str, owner: str | None) -> NotFound:
+    """Return the error for a project that is not there."""
+    names = sorted({row.name for row in feed.rows() if owner in (None, row.owner)})
+    return missing(f"project {name!r}{f' of {owner}' if owner else ''}", get_close_matches(name, names, n=3))
+
+
 def resolve(feed: ChangeFeed, address: Address, user: str) -> Variant:
     """Return the one row that an address means.
 
@@ -78,7 +93,7 @@ def resolve(feed: ChangeFeed, address: Address, user: str) -> Variant:
     if not rows:
         ref = f"/{address.branch}" if address.branch else ""
         wanted = f"{address.name}{ref}/{address.provider}/{address.model}"
-        raise NotFound(f"There is no variant {wanted}.", candidates=near_misses(feed, wanted))
+        raise missing(f"variant {wanted}", near_misses(feed, wanted))
     if len(rows) > 1:
         names = sorted(row.address for row in rows)
         raise Ambiguous(f"Several variants fit; name the branch: {', '.join(names)}.", candidates=names)

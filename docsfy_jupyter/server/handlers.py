@@ -13,7 +13,7 @@ from docsfy_jupyter.errors import Ambiguous, BadRequest, Conflict, NoSite, NotFo
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.requests import GenerateBatch, GenerateRequest, validated
 from docsfy_jupyter.screen import screen
-from docsfy_jupyter.server.addressing import Address, matching, resolve
+from docsfy_jupyter.server.addressing import Address, matching, missing_project, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.batches import accepted, start_batch
 from docsfy_jupyter.server.queries import (
@@ -282,7 +282,7 @@ class ProjectHandler(VariantHandler):
             (row for row in self.manager.feed.rows() if row.name == name and owner in (None, row.owner)), key=lambda row: row.key
         )
         if not rows:
-            raise NotFound(f"There is no project {name!r}{f' of {owner}' if owner else ''}.")
+            raise missing_project(self.manager.feed, name, owner)
         return rows
 
     async def own_variants(self) -> list[Variant]:

@@ -17,10 +17,9 @@ from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.screen import local_time
 from docsfy_jupyter.view import bundled, read_asset
-from docsfy_jupyter.widgets.kernel import in_kernel, kernel_panels
+from docsfy_jupyter.widgets.kernel import kernel_panels, milliseconds, show_live
 from docsfy_jupyter.widgets.wire import body_of
 
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 _FILTERS = ("limit", "offset", "status", "provider", "q", "outcome")
 
 
@@ -46,19 +45,20 @@ class Dashboard(anywidget.AnyWidget):
     _esm = bundled("dashboard.js")
     _css = read_asset("panel.css")
 
+    _closed = True  # until it is made: ipywidgets closes also what could not be
+
     interval = Int().tag(sync=True)
     server_id = Unicode().tag(sync=True)
     panel_id = Unicode().tag(sync=True)
 
     def __init__(self, *, client: DocsfyClient | None = None, poll_interval: float = 3.0) -> None:
-        if not poll_interval >= 1:
-            raise ValueError(f"poll_interval={poll_interval!r} is below the minimum of 1 second")
+        interval = milliseconds(poll_interval)
         self._client = client
         self._closed = False
-        super().__init__(interval=round(poll_interval * 1000), panel_id=uuid.uuid4().hex)
-        self.on_msg(self._on_message)
         self._problem: str | None = None
         self._rows: list[dict[str, Any]] = []
+        super().__init__(interval=interval, panel_id=uuid.uuid4().hex)
+        self.on_msg(self._on_message)
         self.refresh()
 
     def refresh(self) -> Dashboard:
@@ -83,9 +83,11 @@ class Dashboard(anywidget.AnyWidget):
     def _ipython_display_(self) -> None:
         kernel_panels().enter_cell(self)
         display(self._still(), raw=True)  # type: ignore[no-untyped-call]
-        if in_kernel() and not self._closed:
-            data = {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}, "text/plain": ""}
-            display(data, raw=True)  # type: ignore[no-untyped-call]
+        if not self._closed:
+            show_live(self)
+
+    def __repr__(self) -> str:
+        return self._still()["text/plain"]
 
     def _still(self) -> dict[str, str]:
         return still_of(self._rows, self._problem, self.panel_id)

@@ -9,10 +9,13 @@ from typing import Any, Protocol
 from weakref import WeakSet, WeakValueDictionary
 
 from IPython.core.getipython import get_ipython
+from IPython.display import display
 
 from docsfy_jupyter.client.client import DocsfyClient, connect
 from docsfy_jupyter.models import VariantKey
 from docsfy_jupyter.widgets.poller import Poller
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Shown(Protocol):
@@ -83,6 +86,27 @@ def kernel_panels() -> KernelPanels:
 def in_kernel() -> bool:
     """Whether this process is a Jupyter kernel, so that a widget can be shown."""
     return getattr(get_ipython(), "kernel", None) is not None
+
+
+def show_live(widget: Any) -> bool:
+    """Show a widget's live view where this process is a kernel; return whether it is."""
+    if in_kernel():
+        data = {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}, "text/plain": ""}
+        display(data, raw=True)  # type: ignore[no-untyped-call]
+    return in_kernel()
+
+
+def milliseconds(poll_interval: float) -> int:
+    """Return the time between polls for the view.
+
+    Raises
+    ------
+    ValueError
+        It is below 1 second.
+    """
+    if not poll_interval >= 1:
+        raise ValueError(f"poll_interval={poll_interval!r} is below the minimum of 1 second")
+    return round(poll_interval * 1000)
 
 
 def _running_cell() -> tuple[str | None, str]:

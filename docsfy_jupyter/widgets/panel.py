@@ -18,14 +18,13 @@ from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import Variant, VariantKey, utc_now
 from docsfy_jupyter.screen import source
 from docsfy_jupyter.view import read_asset
-from docsfy_jupyter.widgets.kernel import KernelPanels, in_kernel, kernel_panels
+from docsfy_jupyter.widgets.kernel import KernelPanels, in_kernel, kernel_panels, milliseconds, show_live
 from docsfy_jupyter.widgets.poller import Poller
-from docsfy_jupyter.widgets.seen import Notice, Seen
-from docsfy_jupyter.widgets.waiting import change_line, in_words, outcome, settled
+from docsfy_jupyter.widgets.seen import Notice, Seen, traits
+from docsfy_jupyter.widgets.waiting import change_line, check_on_error, in_words, outcome, settled
 from docsfy_jupyter.widgets.wire import body_of, is_of, key_of, shown_key
 
 _FIRST_ANSWER = 2.0  # seconds that a cell waits for the first answer, so that what it shows is the state
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class StatusPanel(anywidget.AnyWidget):
@@ -86,8 +85,7 @@ class StatusPanel(anywidget.AnyWidget):
         client: DocsfyClient | None = None,
         poll_interval: float = 3.0,
     ) -> None:
-        if not poll_interval >= 1:
-            raise ValueError(f"poll_interval={poll_interval!r} is below the minimum of 1 second")
+        interval = milliseconds(poll_interval)
         self._shared: KernelPanels = kernel_panels()
         self._told = threading.Condition()
         self._seen = Seen()
@@ -103,7 +101,7 @@ class StatusPanel(anywidget.AnyWidget):
         state, log = self._seen.to_json()
         super().__init__(
             key=shown_key(self._variant_key),
-            interval=round(poll_interval * 1000),
+            interval=interval,
             panel_id=uuid.uuid4().hex,
             state=state,
             entries=log,
@@ -193,6 +191,8 @@ class StatusPanel(anywidget.AnyWidget):
 
         Raises
         ------
+        ValueError
+            `on_error` is something else.
         GenerationFailed, GenerationAborted
             The run ended so; the row is in ``details['variant']``.
         TimeoutError
@@ -200,6 +200,7 @@ class StatusPanel(anywidget.AnyWidget):
         NotFound, TokenNotAccepted, ServerUnreachable, ClientError
             There is nothing to wait for.
         """
+        check_on_error(on_error)
         end = None if timeout is None else time.monotonic() + timeout
         said = ""
         self._need()
@@ -292,7 +293,7 @@ class StatusPanel(anywidget.AnyWidget):
             self.key = {**self.key, "branch": row.branch}
         self.server_id = seen.server or self.server_id
         self.entries, self.state = log, state
-        for name, value in _traits(row, state).items():
+        for name, value in traits(row, state).items():
             self.set_trait(name, value)
         if before.step != seen.step:
             self._renew_still()
@@ -302,16 +303,20 @@ class StatusPanel(anywidget.AnyWidget):
 
     # -- the still beside the widget
 
-    def _ipython_display_(self) -> None:
-        """Show a still, for exports and readers without a kernel, and the live panel, which hides it."""
+    def __repr__(self) -> str:
+        self._await_first_answer()
+        return self._still()["text/plain"]
+
+    def _await_first_answer(self) -> None:
         with self._told:
             self._told.wait_for(lambda: self._shown != Seen() or self._closed, _FIRST_ANSWER)
+
+    def _ipython_display_(self) -> None:
+        """Show a still, for exports and readers without a kernel, and the live panel, which hides it."""
+        self._await_first_answer()
         self._shared.enter_cell(self)
         display(self._still(), raw=True, display_id=self.panel_id)  # type: ignore[no-untyped-call]
-        if in_kernel() and not self._closed:
-            data = {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}, "text/plain": ""}
-            display(data, raw=True)  # type: ignore[no-untyped-call]
-            self._displayed = True
+        self._displayed = not self._closed and show_live(self)
 
     def _still(self) -> dict[str, str]:
         return self._seen.still(self._variant_key, self.panel_id)
@@ -378,22 +383,9 @@ class StatusPanel(anywidget.AnyWidget):
 
     def _say_change(self, said: str) -> str:
         """Print one line for each change where no widget can be shown; return what was said last."""
-        row = self._seen.variant
-        if in_kernel() or row is None:
+        if in_kernel() or self._seen == Seen():
             return said
-        text, line = change_line(row, self._seen.as_of or utc_now(), said)
+        text, line = change_line(self._seen, self._variant_key, utc_now(), said)
         if line is not None:
             print(line)  # noqa: T201  the caller's own thread, in a terminal
         return text
-
-
-def _traits(row: Variant | None, state: Mapping[str, Any]) -> dict[str, Any]:
-    if row is None:
-        return {"status": None, "stage": None, "error_message": None, "page_count": 0, "total": 0}
-    return {
-        "page_count": row.page_count,
-        "total": state["view"]["total"],
-        "stage": row.current_stage.value if row.current_stage else None,
-        "error_message": row.error_message,
-        "status": row.status.value,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -107,7 +108,7 @@ class Seen:
                 "text/plain": plain_form(self.variant, self.as_of),
                 "text/html": html_form(self.variant, self.as_of, panel_id),
             }
-        return {"text/plain": f"{key.name} · {key.ai_provider}/{key.ai_model} · {self.words}"}
+        return {"text/plain": f"{named(key)} · {self.words}"}
 
     @property
     def step(self) -> tuple[Any, ...]:
@@ -120,3 +121,21 @@ class Seen:
         """What a text form says where there is no row."""
         known = {"loading": "not asked yet", "missing": "not generated yet", "deleted": "deleted"}
         return known.get(self.notice.kind, self.notice.text) if self.notice else ""
+
+
+def named(key: VariantKey) -> str:
+    """Name a variant as text forms do, with its branch where that is known."""
+    return " · ".join(filter(None, (key.name, f"{key.ai_provider}/{key.ai_model}", key.branch)))
+
+
+def traits(row: Variant | None, state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a panel that can be observed."""
+    if row is None:
+        return {"status": None, "stage": None, "error_message": None, "page_count": 0, "total": 0}
+    return {
+        "page_count": row.page_count,
+        "total": state["view"]["total"],
+        "stage": row.current_stage.value if row.current_stage else None,
+        "error_message": row.error_message,
+        "status": row.status.value,
+    }

@@ -6,9 +6,8 @@ from datetime import datetime
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.models import Status, Variant, VariantKey
-from docsfy_jupyter.progress import text_line
-from docsfy_jupyter.screen import local_time
-from docsfy_jupyter.widgets.seen import Seen
+from docsfy_jupyter.screen import plain_form
+from docsfy_jupyter.widgets.seen import Seen, named
 
 _PATIENCE = 120.0  # seconds without any answer, before a wait says that the server is gone
 _KINDS: dict[str, type[errors.DocsfyError]] = {
@@ -51,12 +50,23 @@ def in_words(seen: Seen, key: VariantKey) -> str:
     """Say what is known of a variant, for an error's message."""
     row = seen.variant
     if row is None:
-        return f"{key.name} · {key.ai_provider}/{key.ai_model} is {seen.words}"
+        return f"{named(key)} is {seen.words}"
     return f"{row.address} is still {row.status.value} ({row.current_stage})"
 
 
-def change_line(row: Variant, as_of: datetime, said: str) -> tuple[str, str | None]:
+def change_line(seen: Seen, key: VariantKey, now: datetime, said: str) -> tuple[str, str | None]:
     """Return what is now said last, and the line to print; None where nothing but the time has changed."""
-    line = text_line(row, local_time(as_of))
-    text = f"{line.rpartition(' · ')[0]} · {row.current_stage or row.status}"
+    line = seen.still(key, "")["text/plain"] if seen.variant is None else plain_form(seen.variant, seen.as_of or now)
+    text = line.rpartition(" · ")[0] if seen.variant is not None else line
     return text, None if text == said else line
+
+
+def check_on_error(on_error: str) -> None:
+    """Refuse what a wait cannot do where a run fails.
+
+    Raises
+    ------
+    ValueError
+    """
+    if on_error not in ("raise", "return"):
+        raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'return'")
