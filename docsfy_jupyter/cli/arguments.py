@@ -9,6 +9,7 @@ from docsfy_jupyter import __version__
 from docsfy_jupyter.cli import commands
 from docsfy_jupyter.cli.batch import batch
 from docsfy_jupyter.cli.doctor import doctor
+from docsfy_jupyter.cli.money import estimate
 
 
 def parser() -> argparse.ArgumentParser:
@@ -18,6 +19,8 @@ def parser() -> argparse.ArgumentParser:
     verbs = found.add_subparsers(required=True, metavar="COMMAND")
     shared = _shared()
     _add_generate(verbs, shared)
+    text = "say what a run would take: pages, calls, tokens, cost, time; start nothing"
+    _add_request(verbs, shared, "estimate", text).set_defaults(command=estimate)
     _add_batch(verbs, shared)
     for name, text, command in (
         ("list", "list all variants", commands.list_all),
@@ -53,14 +56,21 @@ _CODES = "Exit codes: 0 all ready, 1 some failed, 2 the file is wrong, 3 no serv
 _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
+def _add_request(verbs: _Verbs, shared: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
+    """Add a command that names what a run would be of."""
+    verb = verbs.add_parser(name, parents=[shared], help=text)
+    verb.add_argument("repo", metavar="REPO", help="URL, or path of a local repository")
+    verb.add_argument("--provider", help="who writes the pages (default: the server's, `local` unless it is configured)")
+    verb.add_argument("--model", help="the provider's model (default: the provider's own; `static` for local)")
+    verb.add_argument("--branch", help="branch or tag (default: the repository's default branch)")
+    verb.add_argument("--name", help="name of the project (default: the last part of REPO, without .git)")
+    verb.add_argument("--force", action="store_true", help="forget the cached pages first")
+    return verb
+
+
 def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
-    generate = verbs.add_parser("generate", parents=[shared], help="generate documentation and wait for its end")
-    generate.add_argument("repo", metavar="REPO", help="URL, or path of a local repository")
-    generate.add_argument("--provider", help="who writes the pages (default: the server's, `local` unless it is configured)")
-    generate.add_argument("--model", help="the provider's model (default: the provider's own; `static` for local)")
-    generate.add_argument("--branch", help="branch or tag (default: the repository's default branch)")
-    generate.add_argument("--name", help="name of the project (default: the last part of REPO, without .git)")
-    generate.add_argument("--force", action="store_true", help="forget the cached pages first")
+    generate = _add_request(verbs, shared, "generate", "generate documentation and wait for its end")
+    generate.add_argument("--yes", action="store_true", help="do not ask whether to pay again for the pages that --force forgets")
     generate.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True, help="wait for the end (default: yes)")
     generate.add_argument("--output", metavar="DIR", help="copy the site there; others' files in DIR stay")
     generate.add_argument("--max-cost-usd", type=float, metavar="USD", help="begin no new page once the run has cost so much")

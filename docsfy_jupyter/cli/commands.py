@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.cli import INTERRUPTED
+from docsfy_jupyter.cli.money import agree_to_pay
 from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json
 from docsfy_jupyter.cli.sites import unpack_site
 from docsfy_jupyter.client.client import DocsfyClient
@@ -26,6 +27,7 @@ def generate(client: DocsfyClient, options: argparse.Namespace) -> int:
     if not options.watch and options.private:
         raise errors.BadRequest("--no-watch needs a running Jupyter server: a private one, and its runs, end with the command.")
     fields = ("provider", "model", "branch", "name", "force", "max_cost_usd")
+    agree_to_pay(client, options)
     with telling_at_interrupt(options, "The run may have begun"):
         variant: Variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
     if not options.watch:

@@ -170,6 +170,7 @@ def estimate(
     pages = work.pages
     parts = [] if pages is None else [(page, float(pages))] + ([(plan, 1.0)] if plan and work.plan else [])
     read, written = _sum(parts, "tokens_in"), _sum(parts, "tokens_out")
+    free = provider.costs_nothing(model)
     cost = 0.0 if provider.free or pages == 0 else _sum(parts, "cost_usd")
     return Estimate(
         pages=pages,
@@ -183,7 +184,7 @@ def estimate(
         cost_basis=_basis(provider, model, history, cost),
         seconds=_seconds(page, plan if work.plan else None, pages, lanes),
         basis=found,
-        free=provider.free,
+        free=free,
         note=work.note,
     )
 

@@ -16,6 +16,7 @@ from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import TrackedFile, Variant, VariantKey
+from docsfy_jupyter.money import estimate_text, force_question
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.checkout import parse_tree
@@ -62,7 +63,8 @@ class Estimator:
         -------
         dict
             The fields of `Estimate`, those of the variant's address (``branch`` None where only the repository knows it), and
-            ``last_pages`` and ``last_cost_usd`` of its latest run that wrote pages.
+            ``last_pages`` and ``last_cost_usd`` of its latest run that wrote pages; all that in words as ``text``, and as a
+            ``question`` to ask before a run that forgets its pages and costs.
 
         Raises
         ------
@@ -87,7 +89,7 @@ class Estimator:
         lanes = provider.concurrent_pages or self._settings.max_concurrent_pages
         found = estimate(provider, model, work, history, basis, lanes, size)
         last = (await store.last_paid_run(key) if key else None) or {"pages": None, "cost_usd": None}
-        return {
+        answer = {
             "name": name,
             "branch": branch,
             "ai_provider": provider.name,
@@ -97,6 +99,7 @@ class Estimator:
             "last_pages": last["pages"],
             "last_cost_usd": last["cost_usd"],
         }
+        return {**answer, "text": estimate_text(answer), "question": force_question(answer)}
 
     def _row(self, request: GenerateRequest, name: str, owner: str, provider: str, model: str) -> Variant | None:
         """Return the row that the run would continue; without a branch the default branch's, else the only one."""

@@ -94,6 +94,8 @@ class Estimate(Answer):
     note: str
     last_pages: int | None
     last_cost_usd: float | None
+    text: str
+    question: str
 
 
 class Project(Answer):

@@ -1,0 +1,57 @@
+"""What a run would take, on a terminal, and the question before one that pays for everything again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from docsfy_jupyter import errors
+from docsfy_jupyter.cli.output import plain, print_json
+from docsfy_jupyter.client.client import DocsfyClient
+from docsfy_jupyter.money import dollars, figures, force_question
+
+_REQUEST = ("provider", "model", "branch", "name", "force")
+
+
+def estimate(client: DocsfyClient, options: argparse.Namespace) -> int:
+    """Show what a run would take; nothing is started."""
+    found = _asked(client, options)
+    if options.json:
+        print_json(found)
+        return 0
+    branch = found["branch"] or "the default branch"
+    print(plain(f"{found['name']} · {found['ai_provider']}/{found['ai_model']} · {branch}"))
+    for name, text in figures(found).items():
+        print(plain(f"  {name.capitalize():<7} {text}"))
+    if found["page_cost_usd"]:
+        print(plain(f"  A page  {dollars(found['page_cost_usd'])}"))
+    if found["last_cost_usd"] is not None:
+        print(plain(f"  Last    {dollars(found['last_cost_usd'])} for {found['last_pages']} pages"))
+    print(plain(found["note"]))
+    return 0
+
+
+def agree_to_pay(client: DocsfyClient, options: argparse.Namespace) -> None:
+    """Ask before a run that forgets its pages, where writing them again costs or may cost.
+
+    Raises
+    ------
+    BadRequest
+        The answer was no, or nobody can be asked here.
+    """
+    if not options.force or options.yes:
+        return
+    found = _asked(client, options)
+    if found["free"]:
+        return
+    question = force_question(found)
+    if not sys.stdin.isatty():
+        raise errors.BadRequest(f"Nothing was started, since nobody can be asked here: {question} Pass --yes if so.")
+    print(plain(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise errors.BadRequest("Nothing was started.")
+
+
+def _asked(client: DocsfyClient, options: argparse.Namespace) -> dict[str, Any]:
+    return client.estimate(options.repo, **{name: getattr(options, name) for name in _REQUEST})

@@ -1,0 +1,86 @@
+"""Pure: the words for what a run would take and cost, the same on a terminal, in a panel and in an answer of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_FROM = {
+    "variant": "by its own history",
+    "model": "by what this server did with the same provider and model",
+    "rough": "a rough guess",
+}
+_BASIS = {"notional": " as a subscription counts it", "computed": " by its price list", "billed": "", "free": "", None: ""}
+
+
+def dollars(amount: float) -> str:
+    """Write an amount: cents, and two figures of what is less than ten of them."""
+    if amount == 0:
+        return "nothing"
+    return f"${amount:.2f}" if amount >= 0.1 else f"${amount:.2g}" if amount >= 0.0001 else "less than $0.0001"
+
+
+def lasting(seconds: float) -> str:
+    """Write how long something takes, for a person: ``40 s``, ``3 min``, ``2 h 5 min``."""
+    if seconds < 100:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def figures(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return an estimate's figures in words, by what they are of; ``unknown`` where nobody knows.
+
+    Parameters
+    ----------
+    found : mapping
+        As ``POST api/estimate`` answers it.
+    """
+    most = "at most " if found["at_most"] else ""
+    pages, calls, seconds, cost = found["pages"], found["calls"], found["seconds"], found["cost_usd"]
+    return {
+        "pages": "unknown" if pages is None else f"{most}{pages}",
+        "calls": "unknown" if calls is None else f"{most}{calls}",
+        "tokens": "unknown"
+        if found["tokens"] is None
+        else f"{found['tokens']:,} ({found['tokens_in']:,} in, {found['tokens_out']:,} out)",
+        "cost": "unknown" if cost is None else f"{'' if cost == 0 else most}{dollars(cost)}{_BASIS[found['cost_basis']]}",
+        "time": "unknown" if seconds is None else f"{most or 'about '}{lasting(seconds)}",
+        "known": "nothing is known yet" if found["basis"] is None else _FROM[found["basis"]],
+    }
+
+
+def estimate_text(found: Mapping[str, Any]) -> str:
+    """Say an estimate in a sentence or two, for a panel."""
+    words, parts = figures(found), []
+    if found["pages"] is not None:
+        parts.append(f"{words['pages']} {'page' if found['pages'] == 1 else 'pages'}")
+    if found["cost_usd"] is not None:
+        parts.append("free" if found["free"] else words["cost"])
+    else:
+        page = found["page_cost_usd"]
+        parts.append("cost unknown" if page is None else f"{dollars(page)} a page")
+    if found["seconds"] is not None:
+        parts.append(words["time"])
+    text = ", ".join(parts)
+    text = f"{text[0].upper()}{text[1:]}"
+    return f"{text}; {words['known']}. {found['note']}".rstrip() if found["basis"] else f"{text}. {found['note']}".rstrip()
+
+
+def force_question(found: Mapping[str, Any]) -> str:
+    """Ask whether all pages shall be paid again, naming how many and what they cost last time.
+
+    Parameters
+    ----------
+    found : mapping
+        The estimate of the forced run.
+    """
+    pages, last = found["pages"], found["last_cost_usd"]
+    many = "Write all pages" if pages is None else "Write the one page" if pages == 1 else f"Write all {pages} pages"
+    if last is not None:
+        price = f"The last time {found['last_pages']} cost {dollars(last)}."
+    elif found["cost_usd"] is not None:
+        price = f"That costs about {dollars(found['cost_usd'])}."
+    else:
+        price = "What that costs is not known."
+    return f"{many} of {found['name']} anew with {found['ai_provider']}/{found['ai_model']}, and pay for them? {price}"
