@@ -65,6 +65,8 @@ class ProviderRegistry:
             raise ProviderUnavailable(f"There is no provider {name!r} on this server; it has: {', '.join(self.names())}.")
         try:
             provider = maker()
+        except DocsfyError:
+            raise
         except (Exception, SystemExit) as error:
             raise ProviderUnavailable(f"The provider {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
         if not isinstance(provider, Provider):

@@ -203,7 +203,7 @@ class DocsfyApp(ExtensionApp):
 
         def maker(name: str, options: dict[str, Any]) -> Provider:
             module = import_module("docsfy_jupyter.providers.ai.openai")
-            provider: Provider = module.OpenAIProvider(name, module.OpenAIServer(**options), self.max_concurrent_ai_calls)
+            provider: Provider = module.OpenAIProvider(name, module.server_of(name, options), self.max_concurrent_ai_calls)
             return provider
 
         return {name: partial(maker, name, dict(options)) for name, options in self.openai_servers.items()}

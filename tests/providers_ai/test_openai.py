@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from docsfy_jupyter.errors import BadRequest, ProviderUnavailable
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Stage, Status
 from docsfy_jupyter.providers.ai.gate import retry_after
-from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer, server_of
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -50,6 +51,35 @@ def test_check_says_what_is_missing_and_asks_nothing(monkeypatch: pytest.MonkeyP
         OpenAIProvider("x", OpenAIServer(base_url="https://h.example/v1")).check("")
     with pytest.raises(ProviderUnavailable, match="base_url"):
         OpenAIProvider("x", OpenAIServer(base_url="ftp://h.example")).check("m")
+
+
+@pytest.mark.parametrize(
+    ("options", "faults"),
+    [
+        ({"base_ulr": "http://x/v1"}, "'base_url' is missing; there is no key 'base_ulr' (did you mean 'base_url'?)"),
+        ({"base_url": "http://x/v1", "api\x1b[2J": KEY}, r"there is no key 'api\x1b[2J'"),
+        ({"base_url": "http://x/v1", "key_env": [KEY]}, "'key_env': Input should be a valid string"),
+        ({"base_url": "http://x/v1", 3: 4}, "'3': Keys should be strings"),
+    ],
+)
+def test_a_fault_in_the_trait_is_one_sentence_without_its_values(options: dict[Any, Any], faults: str) -> None:
+    with pytest.raises(ProviderUnavailable) as refused:
+        server_of("mine", options)
+    keys = "base_url, key_env, models, default_model, prices, max_input_tokens, headers, query"
+    assert refused.value.message == f"c.DocsfyApp.openai_servers['mine'] cannot be used: {faults}. Its keys are {keys}."
+
+
+async def test_a_server_that_is_not_there_is_said_with_what_to_do(demo_repo: Path, tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: no connection, and nobody else gets the port
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        provider = OpenAIProvider("dead", server_of("dead", {"base_url": url, "default_model": "m"}))
+        async with running(tmp_path) as manager:
+            manager.providers._makers["dead"] = lambda: provider
+            row = await finished(manager, await start(manager, demo_repo, ai_provider="dead", branch="main"))
+    assert row.status is Status.ERROR
+    wanted = f"no connection to {url}: All connection attempts failed. Start that server, or change its base_url in c.DocsfyApp.openai_servers"
+    assert wanted in (row.error_message or "")
 
 
 async def test_from_generate_to_site_with_key_cost_and_material(

@@ -6,12 +6,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from docsfy_jupyter.errors import ProviderFailed, ProviderUnavailable
 from docsfy_jupyter.models import PlanPage
@@ -110,6 +111,33 @@ class OpenAIServer(BaseModel):
     def loopback(self) -> bool:
         """Whether it runs on this machine: then no proxy applies."""
         return urlsplit(self.base_url).hostname in _LOOPBACK
+
+
+def server_of(name: str, options: Mapping[str, Any]) -> OpenAIServer:
+    """Read one entry of the trait.
+
+    Raises
+    ------
+    ProviderUnavailable
+        In one sentence: the trait, the server, what is wrong, and the keys that there are. No value is in it: it may be a key.
+    """
+    try:
+        return OpenAIServer.model_validate(dict(options))
+    except ValidationError as error:
+        faults = "; ".join(_fault(fault["type"], fault["loc"], fault["msg"]) for fault in error.errors(include_url=False))
+    raise ProviderUnavailable(
+        f"c.DocsfyApp.openai_servers[{name!r}] cannot be used: {faults}. Its keys are {', '.join(OpenAIServer.model_fields)}."
+    )
+
+
+def _fault(kind: str, place: tuple[int | str, ...], said: str) -> str:
+    key = ".".join(map(str, place))
+    if kind == "missing":
+        return f"{key!r} is missing"
+    if kind == "extra_forbidden":
+        near = get_close_matches(key, OpenAIServer.model_fields, n=1)
+        return f"there is no key {key!r}{f' (did you mean {near[0]!r}?)' if near else ''}"
+    return f"{key!r}: {said}"
 
 
 class OpenAIProvider(Provider):
@@ -228,12 +256,22 @@ class OpenAISession(AskingSession):
         try:
             async with asyncio.timeout(self._context.call_timeout):
                 return await self._http.post("chat/completions", json=body)
+        except httpx.ConnectTimeout as error:
+            raise ProviderFailed(self._unreached(error), transient=True) from None
         except (TimeoutError, httpx.TimeoutException):
             raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", transient=True) from None
         except httpx.LocalProtocolError:  # its sentence quotes the header that it refuses, key and all
             raise ProviderFailed(f"{self._server.base_url}: a header of the request is not valid", fatal=True) from None
+        except httpx.ConnectError as error:
+            raise ProviderFailed(self._unreached(error), transient=True) from None
         except httpx.HTTPError as error:
             raise ProviderFailed(f"{self._server.base_url}: {error or type(error).__name__}", transient=True) from None
+
+    def _unreached(self, error: httpx.HTTPError) -> str:
+        return (
+            f"no connection to {self._server.base_url}: {error or type(error).__name__}. Start that server, or change its base_url "
+            "in c.DocsfyApp.openai_servers"
+        )
 
 
 def _read(answer: httpx.Response) -> tuple[str, Usage]:
