@@ -6,19 +6,31 @@ import argparse
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from platform import python_version
 from typing import Any
 
 from docsfy_jupyter import __version__, errors
-from docsfy_jupyter.cli.machine import Finding, data_folder, enabled_here, git, kernel_environment
+from docsfy_jupyter.cli.machine import (
+    Finding,
+    configuration,
+    data_folder,
+    data_folder_of,
+    enabled_here,
+    git,
+    kernel_environment,
+)
 from docsfy_jupyter.cli.output import coloured, plain, print_json
 from docsfy_jupyter.cli.session import open_client
+from docsfy_jupyter.cli.wording import in_flags
 from docsfy_jupyter.client.client import DocsfyClient
+from docsfy_jupyter.client.discovery import is_loopback
 
 _PACKAGES = ("jupyter-server", "duckdb", "httpx")
+_PATH = " PATH of the server: "
 _COLOURS = {"ok": "ready", "warn": "aborted", "fail": "error"}
 
 
@@ -45,15 +57,21 @@ def examine(options: argparse.Namespace) -> Iterator[Finding]:
     """
     yield _packages()
     yield enabled_here()
+    yield configuration()
     yield kernel_environment()
     yield git()
-    yield from data_folder(options.data_dir)
+    folder, there = data_folder_of(options.data_dir), True
     with ExitStack() as stack:
         try:
             client, private = stack.enter_context(open_client(options.url, options.token, options.data_dir, options.verify))
-            yield from _server(client, private=private)
+            told = yield from _server(client, private=private)
+            folder, there = told or folder, private or is_loopback(client.url)
         except errors.DocsfyError as error:
-            yield Finding("fail", "server", error.message, "Follow that sentence, then run this again.")
+            yield Finding("fail", "server", in_flags(error), "Follow that sentence, then run this again.")
+    if there:  # looked at when a private server is gone again
+        yield from data_folder(folder)
+    else:
+        yield Finding("ok", "data folder", f"{folder} on the machine of the server, which is not looked at from here")
 
 
 def _packages() -> Finding:
@@ -66,12 +84,13 @@ def _packages() -> Finding:
     return Finding("ok", "packages", ", ".join(found))
 
 
-def _server(client: DocsfyClient, *, private: bool) -> Iterator[Finding]:
+def _server(client: DocsfyClient, *, private: bool) -> Generator[Finding, None, Path | None]:
+    """Check the server; return the data folder that it uses, None where it does not tell."""
     if private:
         yield Finding("warn", "server", "no Jupyter server with the extension runs", "Nothing: commands start a private one.")
     else:
         yield Finding("ok", "server", f"{client.url} answers and has the extension")
-    client.health()
+    told = client.health()["data_dir"]
     yield Finding("ok", "database", "open")
     theirs = client.version()
     if theirs == __version__:
@@ -79,18 +98,24 @@ def _server(client: DocsfyClient, *, private: bool) -> Iterator[Finding]:
     else:
         text = f"the server has {theirs}, this environment {__version__}"
         yield Finding("fail", "versions", text, "Install the same version in both, and restart Jupyter.")
-    yield from _providers(client.models())
+    yield from _providers(client.models(refresh=True))
+    return Path(told) if told else None
 
 
 def _providers(models: dict[str, Any]) -> Iterator[Finding]:
     """Check the providers: one that is not there fails only where it is the default one."""
+    paths: set[str] = set()
     for name, state in models["provider_status"].items():
+        reason, _, path = str(state["reason"]).partition(_PATH)
+        paths |= {path} if path else set()
         if state["available"]:
             yield Finding("ok", f"provider {name}", "available")
         else:
             default = name == models["default_provider"]
             advice = "Set it up or choose another: --provider local needs nothing."
-            yield Finding("fail" if default else "warn", f"provider {name}", str(state["reason"]), advice)
+            yield Finding("fail" if default else "warn", f"provider {name}", reason, advice)
+    for path in sorted(paths):  # once, though every program that is missing names it
+        yield Finding("ok", "PATH of the server", path)
 
 
 def _show(finding: Finding) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from jupyter_core.paths import jupyter_config_path, jupyter_data_dir
 from docsfy_jupyter.client.discovery import URL_VARIABLE, running_servers
 
 _ENABLE = "Run `jupyter server extension enable docsfy_jupyter` and restart Jupyter."
+_CONFIGURATIONS = ("jupyter_config", "jupyter_server_config", "jupyter_docsfy_jupyter_config")
 _ROOM = 2 * 1024**3  # bytes; the largest clone that a server allows by default (DocsfyApp.max_clone_bytes)
 _LITTLE = 200 * 1024**2  # bytes; a middle-sized repository with its pages and site
 
@@ -57,6 +59,26 @@ def _says(path: Path) -> tuple[bool | None, Path]:
     return (None if said is None else bool(said)), path
 
 
+def configuration() -> Finding:
+    """Whether Jupyter can read its configuration files: it passes over one with a fault, and over all that is set there."""
+    read: list[Path] = []
+    for folder in map(Path, dict.fromkeys(jupyter_config_path())):
+        for path in (*(folder / f"{name}{end}" for name in _CONFIGURATIONS for end in (".py", ".json")), *_snippets(folder)):
+            try:
+                text = path.read_text("utf-8")
+                json.loads(text) if path.suffix == ".json" else ast.parse(text)
+            except OSError:
+                continue
+            except (ValueError, SyntaxError) as error:
+                line = getattr(error, "lineno", None)
+                where = f"{path}, line {line}" if line else str(path)
+                said = getattr(error, "msg", str(error))
+                advice = "Jupyter passes over the whole file: mend that line and restart Jupyter."
+                return Finding("fail", "configuration", f"{where}: {said}", advice)
+            read.append(path)
+    return Finding("ok", "configuration", f"can be read: {', '.join(map(str, read))}" if read else "no configuration files")
+
+
 def kernel_environment() -> Finding:
     """Whether `connect()` finds its server without arguments from here."""
     if os.environ.get(URL_VARIABLE):
@@ -80,15 +102,13 @@ def git() -> Finding:
     return Finding("ok", "git", f"{answer.stdout.strip()} ({program})")
 
 
-def data_folder(given: str | None) -> Iterator[Finding]:
-    """Check the folder of the database: there, private, writable, on a disk with room; and who holds it.
+def data_folder_of(given: str | None) -> Path:
+    """Return the data folder that is meant where no server tells its own: ``--data-dir``, else the default one."""
+    return Path(given).expanduser().absolute() if given else Path(jupyter_data_dir()) / "docsfy_jupyter"
 
-    Parameters
-    ----------
-    given : str or None
-        ``--data-dir``; otherwise the default folder, which a server may be configured away from.
-    """
-    folder = Path(given).expanduser().absolute() if given else Path(jupyter_data_dir()) / "docsfy_jupyter"
+
+def data_folder(folder: Path) -> Iterator[Finding]:
+    """Check the folder of the database: there, private, writable, on a disk with room; and who holds it."""
     yield _private_and_writable(folder)
     yield _disk(folder)
     yield _holder(folder)

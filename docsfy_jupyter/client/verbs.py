@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -307,9 +308,16 @@ def export(table: str, target: str | Path) -> Steps[Path]:
     return path
 
 
-def models() -> Steps[dict[str, Any]]:
-    """Return providers, their models and whether each is available."""
-    return dict((yield Request("GET", "api/models")).json())
+def models(*, refresh: bool = False) -> Steps[dict[str, Any]]:
+    """Return providers, their models and whether each is available.
+
+    Parameters
+    ----------
+    refresh : bool
+        Have the server try what the providers talk to, which takes seconds.
+    """
+    request = Request("POST", "api/models/refresh", timeout=120) if refresh else Request("GET", "api/models")
+    return dict((yield request).json())
 
 
 def listing(**filters: str | int) -> Steps[dict[str, Any]]:
@@ -325,13 +333,14 @@ def runs(**filters: str) -> Steps[dict[str, Any]]:
 
 
 def health() -> Steps[dict[str, Any]]:
-    """Return what the server says of itself when it is well.
+    """Return what the server says of itself when it is well: its ``status``, and its ``data_dir`` on its own disk.
 
     Raises
     ------
     StoreUnavailable, ClientError
     """
-    return dict((yield Request("GET", "health")).json())
+    answer = yield Request("GET", "health")
+    return {**answer.json(), "data_dir": unquote(answer.headers.get("docsfy-data-dir", ""))}
 
 
 def version() -> Steps[str]:

@@ -232,6 +232,13 @@ class Provider(ABC):
             With the reason and what to do.
         """
 
+    def not_reached(self) -> str | None:
+        """Try what the provider talks to, for a few seconds at most; None where it answers or nothing has to.
+
+        Called in a thread, where somebody wants to know (``POST api/models/refresh``, doctor), never before a run.
+        """
+        return None
+
     def knows_cost(self, model: str) -> bool:
         """Say whether the cost of a call will be known, so that a limit on it can be kept."""
         return self.costs_nothing(model) or (self.counts_tokens and self.price(model) is not None)

@@ -91,8 +91,14 @@ class ProviderRegistry:
         """
         _told(provider, lambda: provider.check(model))
 
-    def describe(self) -> dict[str, Any]:
-        """Return names, models and availability as ``GET api/models`` answers them."""
+    def describe(self, *, probe: bool = False) -> dict[str, Any]:
+        """Return names, models and availability as ``GET api/models`` answers them.
+
+        Parameters
+        ----------
+        probe : bool
+            Try what the providers talk to, too: blocks for seconds.
+        """
         models: dict[str, list[dict[str, str]]] = {}
         states: dict[str, dict[str, Any]] = {}
         for name in self.names():
@@ -100,7 +106,8 @@ class ProviderRegistry:
                 provider = self.get(name)
                 models[name] = _told(provider, provider.models)
                 self.check(provider, provider.default_model)
-                states[name] = {"available": True, "reason": None}
+                silent = _told(provider, provider.not_reached) if probe else None
+                states[name] = {"available": silent is None, "reason": silent and f"not reached: {silent}"}
             except DocsfyError as error:
                 models.setdefault(name, [])
                 states[name] = {"available": False, "reason": error.message}

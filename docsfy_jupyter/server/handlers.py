@@ -40,11 +40,13 @@ class SystemHandler(DocsfyHandler):
     async def get_health(self) -> None:
         """Whether the store is open and has all that ended: 503 with the reason otherwise."""
         await self.manager.check()
+        self.set_header("Docsfy-Data-Dir", quote(str(self.manager.settings.data_dir.absolute())))  # a name may be of any script
         self.reply({"status": "ok"})
 
     async def list_models(self) -> None:
-        """List providers, their models and whether they are available."""
-        described = await asyncio.to_thread(self.manager.providers.describe)
+        """List providers, their models and whether they are available; a refresh tries what they talk to, too."""
+        probe = self.request.method == "POST"
+        described = await asyncio.to_thread(lambda: self.manager.providers.describe(probe=probe))
         settings = self.manager.settings
         provider = self.manager.providers.get(settings.default_provider)
         default = settings.default_model or provider.default_model

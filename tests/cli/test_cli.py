@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,31 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from servers import FAKE
-
-COMMAND = [str(Path(sys.executable).with_name("jupyter-docsfy"))]
-
-
-def heeds_interrupts() -> None:
-    """Undo what a shell does to the commands that it starts in the background: they, and all below them, ignore SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def environment(home: Path) -> dict[str, str]:
-    config = home / "config"
-    config.mkdir(exist_ok=True)
-    providers = {"DocsfyApp": {"command_providers": {"fake": [sys.executable, str(FAKE)]}}}
-    (config / "jupyter_server_config.json").write_text(json.dumps(providers))
-    return {**os.environ, "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTER_CONFIG_DIR": str(config)}
-
-
-def run(home: Path, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [*COMMAND, *args]
-    if "--url" not in args or args[0] == "doctor":
-        command += ["--data-dir", str(home / "data")]
-    return subprocess.run(
-        command, env=environment(home), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, cwd=cwd
-    )
+from commands import COMMAND, environment, heeds_interrupts, run
 
 
 def test_generate_ends_with_a_site_in_the_output_folder_and_imports_nothing_of_where_one_stands(
@@ -127,45 +101,3 @@ def test_an_interrupted_command_leaves_no_process(tmp_path: Path, demo_repo: Pat
         assert process.returncode == 130
         assert "Aborting… (until every process of the run is gone" in errors
         assert " · aborted · " in output
-
-
-def findings(home: Path, *args: str, code: int) -> dict[str, dict[str, str]]:
-    result = run(home, "doctor", "--json", *args)
-    assert result.returncode == code, result.stdout + result.stderr
-    answer = json.loads(result.stdout)
-    assert answer["ok"] is (code == 0)
-    return {finding["topic"]: finding for finding in answer["findings"]}
-
-
-def test_doctor_finds_what_a_set_up_needs(tmp_path: Path) -> None:
-    found = findings(tmp_path, code=0)
-    others = {topic for topic in found if topic.startswith("provider ")} - {"provider local"}  # there or not, as it happens
-    states = {topic: finding["state"] for topic, finding in found.items() if topic not in others}
-    assert states.pop("server") == "warn"
-    assert set(states) >= {
-        "packages", "extension", "kernel", "git", "data folder", "disk", "lock", "database", "versions", "provider local",
-    }  # fmt: skip
-    assert set(states.values()) == {"ok"}
-    assert oct((tmp_path / "data").stat().st_mode)[-3:] == "700"
-
-
-def test_doctor_says_what_to_do_where_something_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = tmp_path / "data"
-    data.mkdir()
-    data.chmod(0o755)
-    (data / "docsfy.lock").write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
-    folder = tmp_path / "config"
-    folder.mkdir()
-    (folder / "jupyter_server_config.d").mkdir()
-    (folder / "jupyter_server_config.d" / "off.json").write_text('{"ServerApp": {"jpserver_extensions": {"docsfy_jupyter": false}}}')
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
-    found = findings(tmp_path, "--url", "http://127.0.0.1:9/", code=1)
-    advice = {topic: finding["advice"] for topic, finding in found.items() if finding["state"] == "fail"}
-    assert advice["data folder"] == f"Run: chmod 700 '{data}'"
-    assert advice["extension"] == "Run `jupyter server extension enable docsfy_jupyter` and restart Jupyter."
-    assert advice["git"].startswith("Install git")
-    assert "127.0.0.1:9" in found["server"]["text"]
-    assert all(advice.values())
-    assert f"last used by PID {os.getpid()} on {socket.gethostname()}: " in found["lock"]["text"]

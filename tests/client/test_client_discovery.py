@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,10 @@ def test_a_hub_says_where_and_with_which_token(runtime: Path, variable: str) -> 
     assert find_server(None, None, hub) == discovery.Address("http://127.0.0.1:8888/user/a@b/docsfy/", "hub")
     announce(runtime, os.getpid(), token="")
     assert find_server(HOME, None, {variable: "hub"}).token == "hub"
+
+
+def test_looking_for_servers_leaves_no_warning_in_their_logs(start_server: Callable[..., Server], runtime: Path) -> None:
+    server = start_server()
+    announce(runtime, os.getpid(), server.url, token=server.token)
+    assert [address.token for address in candidates(None, None, {})] == [server.token]
+    assert "403 GET" not in server.log.read_text("utf-8")

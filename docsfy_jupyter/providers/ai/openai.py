@@ -24,6 +24,7 @@ from docsfy_jupyter.providers.ai.steering import Steering, read_steering
 from docsfy_jupyter.providers.base import Provider, ProviderSession, RunContext, Usage
 from docsfy_jupyter.providers.prices import Price
 
+_KNOCK = 3.0  # seconds
 _TRIES = 8  # of one call that is put off by 429 or 529; the pipeline's own tries come on top for other failures
 # sections of the package's price table, by the host that asks for them
 _SERVICES = {
@@ -176,6 +177,14 @@ class OpenAIProvider(Provider):
         if not model:
             raise ProviderUnavailable(f"Provider {self.name!r} has no default model; name one (model=…).")
 
+    def not_reached(self) -> str | None:
+        """Knock at the server without a key: whatever it answers, it is there."""
+        try:
+            httpx.get(self.server.base_url, timeout=_KNOCK, trust_env=not self.server.loopback)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return _unreached(self.server.base_url, error)
+        return None
+
     def price(self, model: str) -> Price | None:
         """Return the server's own price, else the file's, else the package's where the host is known."""
         if model in self.server.prices:
@@ -257,21 +266,20 @@ class OpenAISession(AskingSession):
             async with asyncio.timeout(self._context.call_timeout):
                 return await self._http.post("chat/completions", json=body)
         except httpx.ConnectTimeout as error:
-            raise ProviderFailed(self._unreached(error), transient=True) from None
+            raise ProviderFailed(_unreached(self._server.base_url, error), transient=True) from None
         except (TimeoutError, httpx.TimeoutException):
             raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", transient=True) from None
         except httpx.LocalProtocolError:  # its sentence quotes the header that it refuses, key and all
             raise ProviderFailed(f"{self._server.base_url}: a header of the request is not valid", fatal=True) from None
         except httpx.ConnectError as error:
-            raise ProviderFailed(self._unreached(error), transient=True) from None
+            raise ProviderFailed(_unreached(self._server.base_url, error), transient=True) from None
         except httpx.HTTPError as error:
             raise ProviderFailed(f"{self._server.base_url}: {error or type(error).__name__}", transient=True) from None
 
-    def _unreached(self, error: httpx.HTTPError) -> str:
-        return (
-            f"no connection to {self._server.base_url}: {error or type(error).__name__}. Start that server, or change its base_url "
-            "in c.DocsfyApp.openai_servers"
-        )
+
+def _unreached(url: str, error: Exception) -> str:
+    said = str(error) or type(error).__name__
+    return f"no connection to {url}: {said}. Start that server, or change its base_url in c.DocsfyApp.openai_servers"
 
 
 def _read(answer: httpx.Response) -> tuple[str, Usage]:

@@ -1,0 +1,89 @@
+"""``jupyter docsfy doctor``: what it looks at, and what it says to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import run
+from servers import Server
+
+from docsfy_jupyter.cli import main
+from docsfy_jupyter.cli.machine import configuration
+
+
+def findings(home: Path, *args: str, code: int) -> dict[str, dict[str, str]]:
+    result = run(home, "doctor", "--json", *args)
+    assert result.returncode == code, result.stdout + result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["ok"] is (code == 0)
+    return {finding["topic"]: finding for finding in answer["findings"]}
+
+
+def test_doctor_finds_what_a_set_up_needs(tmp_path: Path) -> None:
+    found = findings(tmp_path, code=0)
+    others = {topic for topic in found if topic.startswith("provider ")} - {"provider local"}  # there or not, as it happens
+    states = {topic: finding["state"] for topic, finding in found.items() if topic not in others}
+    assert states.pop("server") == "warn"
+    assert set(states) >= {
+        "packages", "extension", "configuration", "kernel", "git", "data folder", "disk", "lock", "database", "versions", "provider local",
+    }  # fmt: skip
+    assert set(states.values()) == {"ok"}
+    assert oct((tmp_path / "data").stat().st_mode)[-3:] == "700"
+
+
+def test_doctor_says_what_to_do_where_something_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    (data / "docsfy.lock").write_text(f"{os.getpid()}\n{socket.gethostname()}\n")
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (folder / "jupyter_server_config.d").mkdir()
+    (folder / "jupyter_server_config.d" / "off.json").write_text('{"ServerApp": {"jpserver_extensions": {"docsfy_jupyter": false}}}')
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
+    found = findings(tmp_path, "--url", "http://127.0.0.1:9/", code=1)
+    advice = {topic: finding["advice"] for topic, finding in found.items() if finding["state"] == "fail"}
+    assert advice["data folder"] == f"Run: chmod 700 '{data}'"
+    assert advice["extension"] == "Run `jupyter server extension enable docsfy_jupyter` and restart Jupyter."
+    assert advice["git"].startswith("Install git")
+    assert "127.0.0.1:9" in found["server"]["text"]
+    assert all(advice.values())
+    assert f"last used by PID {os.getpid()} on {socket.gethostname()}: " in found["lock"]["text"]
+
+
+def test_doctor_looks_at_the_folder_of_the_server_that_it_found(
+    start_server: Callable[..., Server], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        server = start_server(f"--DocsfyApp.openai_servers={{'dead': {{'base_url': '{url}', 'default_model': 'm'}}, 'bad': {{'base': 1}}}}")
+        assert main(["doctor", "--json", "--url", server.url, "--token", server.token]) == 0
+    found = {finding["topic"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert found["data folder"]["text"] == f"{server.data_dir} is writable and yours alone (mode 0700)"
+    assert f"free for {server.data_dir}" in found["disk"]["text"]
+    assert found["provider dead"]["text"].startswith(f"not reached: no connection to {url}: ")
+    assert found["provider bad"]["text"].startswith("c.DocsfyApp.openai_servers['bad'] cannot be used: 'base_url' is missing; ")
+    assert [topic for topic, finding in found.items() if "PATH of the server" in topic + finding["text"]] in ([], ["PATH of the server"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [("jupyter_server_config.py", "c = get_config()\nc.DocsfyApp.data_dir = '/x\n", ", line 2"), ("jupyter_config.json", "{\n'a': 1}", ", line 2")],
+)
+def test_doctor_names_a_configuration_file_that_jupyter_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, line: str
+) -> None:
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    (tmp_path / name).write_text(text)
+    finding = configuration()
+    assert finding.state == "fail"
+    assert finding.text.startswith(f"{tmp_path / name}{line}: ")
+    assert "restart Jupyter" in finding.advice
