@@ -16,6 +16,7 @@ from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, matching, missing_project, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.batches import accepted, start_batch
+from docsfy_jupyter.server.listing import known_choices, newest_first
 from docsfy_jupyter.server.queries import (
     AbortQuery,
     AddressQuery,
@@ -39,8 +40,8 @@ class SystemHandler(DocsfyHandler):
 
     async def get_health(self) -> None:
         """Whether the store is open and has all that ended: 503 with the reason otherwise."""
-        await self.manager.check()
         self.set_header("Docsfy-Data-Dir", quote(str(self.manager.settings.data_dir.absolute())))  # a name may be of any script
+        await self.manager.check()
         self.reply({"status": "ok"})
 
     async def list_models(self) -> None:
@@ -77,13 +78,12 @@ class ListHandler(DocsfyHandler):
         """List the variants, newest first."""
         await self.manager.ready()
         feed = self.manager.feed
-        rows = sorted(await self._rows(query), key=lambda row: (row.updated_at, row.key), reverse=True)
+        rows = newest_first(await self._rows(query))
         shown = rows[query.offset : query.offset + min(query.limit, 10_000)]
         self.reply_tagged(
             {
                 "projects": self._drawn(shown) if query.view else [row.to_json(slim=not query.full) for row in shown],
-                "known_branches": _known(feed.rows(), "name", "branch"),
-                "known_models": _known(feed.rows(), "ai_provider", "ai_model"),
+                **known_choices(feed),
                 "total": len(rows),
                 "rev": feed.revision,
             }
@@ -121,13 +121,6 @@ class ListHandler(DocsfyHandler):
             and (not query.q or query.q.casefold() in f"{row.address} {row.repo_url}".casefold())
             and self.manager.feed.changed_after(row.key, query.since)
         )
-
-
-def _known(rows: Any, group: str, member: str) -> dict[str, list[str]]:
-    found: dict[str, set[str]] = {}
-    for row in rows:
-        found.setdefault(getattr(row, group), set()).add(getattr(row, member))
-    return {key: sorted(values) for key, values in sorted(found.items())}
 
 
 class VariantHandler(DocsfyHandler):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docsfy_jupyter.requests import GenerateBatch, GenerateRequest
-from docsfy_jupyter.server import batches, estimates, handlers, history, pages, site_handlers
+from docsfy_jupyter.server import batches, estimates, handlers, history, pages, site_handlers, updates
 from docsfy_jupyter.server.base import UnknownHandler
 from docsfy_jupyter.server.openapi import OpenApiHandler
 from docsfy_jupyter.server.queries import (
@@ -67,6 +67,7 @@ ROUTES: tuple[Route, ...] = (
         {"POST": Operation("abort_batch", "BatchAborted", errors=(404,))},
     ),
     Route("/api/projects", handlers.ListHandler, {"GET": _LIST}),
+    Route("/api/ws", updates.UpdatesHandler, {"GET": Operation("follow", "text/plain", status=101)}),
     Route("/api/status", handlers.ListHandler, {"GET": _LIST}, suffix="_status"),
     Route("/api/freshness", handlers.ListHandler, {"GET": Operation("list_freshness", "Freshness", FreshnessQuery)}),
     Route("/api/models", handlers.SystemHandler, {"GET": Operation("list_models", "Models")}),
