@@ -109,6 +109,13 @@ def notebook(shared_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     return write
 
 
+ESTIMATE = {
+    "free": False,
+    "text": "At most 12 pages, at most $1.25, at most 4 min; by its own history. Less where sources have not changed.",
+    "question": "Write all 12 pages of demo anew with claude/sonnet, and pay for them? The last time 12 cost $1.30.",
+}
+
+
 @dataclass
 class StatusPage:
     """A real status page in a browser, whose polls get the answers that a test gives."""
@@ -119,6 +126,8 @@ class StatusPage:
     body: dict[str, Any] = field(default_factory=dict)
     asked: int = 0
     complaints: list[str] = field(default_factory=list)
+    estimate: dict[str, Any] = field(default_factory=lambda: dict(ESTIMATE))
+    estimated: list[dict[str, Any]] = field(default_factory=list)
 
     def answer(self, route: Route) -> None:
         self.asked += 1
@@ -126,6 +135,11 @@ class StatusPage:
             route.abort()
         else:
             route.fulfill(status=self.status, json=self.body, headers={"Docsfy-Server": "s"})
+
+    def foresee(self, route: Route) -> None:
+        """Answer what a run would take."""
+        self.estimated.append(route.request.post_data_json)
+        route.fulfill(status=200, json=self.estimate)
 
     def then(self, status: int, body: dict[str, Any] | None = None) -> None:
         """Answer so from now on; 0 is no answer at all."""
@@ -163,6 +177,7 @@ def open_status(site_browser: Browser, shared_server: Server) -> Iterator[Callab
         shown = StatusPage(context.new_page(), f"{shared_server.url}docsfy/status/{path}")
         shown.page.clock.install(time="2026-11-25T10:42:30Z")
         shown.page.route("**/api/variant?*", shown.answer)
+        shown.page.route("**/api/estimate", shown.foresee)
         shown.page.on("pageerror", lambda error: shown.complaints.append(str(error)))
         return shown
 

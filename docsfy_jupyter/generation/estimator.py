@@ -170,11 +170,11 @@ def _continued(pages: int, missing: int, unmoved: bool | None) -> Work:
     if unmoved:
         return Work(missing, plan=False, note=f"{missing} of {pages} pages are missing; the others are kept.")
     if unmoved is False:
-        return Work(pages, at_most=True, note="At most: pages whose sources have not changed are kept.")
+        return Work(pages, at_most=True, note="Pages whose sources have not changed are kept.")
     if missing:
         text = f"{missing} of {pages} pages are missing, if the branch has not moved; the others are kept."
         return Work(missing, plan=False, note=text)
-    return Work(pages, at_most=True, note="At most, if everything has changed; nothing is written if the branch has not moved.")
+    return Work(pages, at_most=True, note="Less where sources have not changed; nothing where the branch has not moved.")
 
 
 def _with_sources(found: Estimate, basis: Basis, history: bool) -> Estimate:

@@ -329,6 +329,14 @@ class Watch {
     return key;
   }
 
+  /** What a run would take; null where the server does not know the question. Throws where it would refuse the run. */
+  async estimate(body) {
+    if (!(await this.direct())) return this.viaKernel({ type: "estimate", body });
+    const answer = await this.browser.call("POST", "api/estimate", { body }).catch(() => null);
+    if (answer?.status === 400) throw new Error(answer.data?.detail ?? "");
+    return answer?.status === 200 ? answer.data : null;
+  }
+
   async models() {
     if (!(await this.direct())) return (await this.kernel.ask({ type: "models" }, 5000))?.data ?? null;
     return this.act("GET", "api/models").catch(() => null);
@@ -402,7 +410,9 @@ class Panel {
     for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) this.log.addEventListener(event, () => (this.following = false), { passive: true });
     this.log.addEventListener("scroll", () => (this.following ||= this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 4));
     this.actions = make("div", { class: "docsfy-actions" });
-    this.confirm = this.buildConfirm();
+    this.confirm = this.buildQuestion("sure", "Abort run", "Keep running", () => this.abort(), () => this.closeConfirm());
+    setText(this.confirm.firstChild, "Abort this run? Pages that are finished are kept.");
+    this.price = this.buildQuestion("price", "Write all pages anew", "Keep the pages", () => this.pay(), () => this.closePrice());
     this.form = this.buildForm();
     this.asOf = make("p", { class: "docsfy-quiet docsfy-as-of" });
     this.live = make("p", { class: "docsfy-heard", role: "status" });
@@ -410,16 +420,20 @@ class Panel {
       "section",
       { class: "docsfy-panel", "aria-labelledby": `${id}-title` },
       make("header", {}, make("div", { class: "docsfy-names" }, this.title, this.ref), this.chip),
-      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.form, this.offline, this.asOf, this.live,
+      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.form, this.price, this.offline, this.asOf, this.live,
     );
   }
 
-  buildConfirm() {
-    const stop = make("button", { type: "button", class: "docsfy-danger", on: { click: () => this.abort() } }, "Abort run");
-    const keep = make("button", { type: "button", on: { click: () => this.closeConfirm() } }, "Keep running");
-    const text = make("p", { id: `${this.id}-sure` }, "Abort this run? Pages that are finished are kept.");
-    const box = make("div", { class: "docsfy-confirm", role: "alertdialog", "aria-labelledby": `${this.id}-sure`, hidden: true }, text, stop, keep);
-    box.addEventListener("keydown", (event) => event.key === "Escape" && (event.stopPropagation(), this.closeConfirm()));
+  /** A question inside the panel: its text, the button that does it, the button (and Escape) that does not. */
+  buildQuestion(name, yes, no, onYes, onNo) {
+    const text = make("p", { id: `${this.id}-${name}` });
+    const doIt = make("button", { type: "button", class: "docsfy-danger", on: { click: onYes } }, yes);
+    const leaveIt = make("button", { type: "button", on: { click: onNo } }, no);
+    const box = make("div", { class: "docsfy-confirm", role: "alertdialog", "aria-labelledby": `${this.id}-${name}`, hidden: true }, text, doIt, leaveIt);
+    box.addEventListener("keydown", (event) => {
+      event.stopPropagation(); // the notebook's shortcuts are not for these buttons
+      if (event.key === "Escape") onNo();
+    });
     return box;
   }
 
@@ -434,6 +448,8 @@ class Panel {
     this.repo = text("repo", { placeholder: "https://github.com/owner/repository", "aria-describedby": `${this.id}-repo-hint` });
     this.provider = text("provider", { list: `${this.id}-providers` });
     this.model = text("model", { list: `${this.id}-models` });
+    this.limit = make("input", { id: `${this.id}-limit`, name: "limit", type: "number", min: "0.01", step: "0.01", inputmode: "decimal", "aria-describedby": `${this.id}-limit-hint` });
+    this.credential = text("credential", { pattern: "[A-Za-z_][A-Za-z0-9_]*", title: "Letters, digits and _", "aria-describedby": `${this.id}-credential-hint` });
     this.force = make("input", { id: `${this.id}-force`, name: "force", type: "checkbox" });
     this.submit = make("button", { type: "submit", class: "docsfy-primary" }, "Regenerate");
     this.providers = make("datalist", { id: `${this.id}-providers` });
@@ -441,8 +457,13 @@ class Panel {
     this.repoField = field("repo", "Repository", this.repo, hint);
     this.forceField = make("div", { class: "docsfy-field docsfy-check" }, this.force, make("label", { for: `${this.id}-force` }, "Write every page again (force)"));
     const form = make("form", { class: "docsfy-form", hidden: true, "aria-label": "Generate documentation" });
-    form.append(this.repoField, field("provider", "Provider", this.provider), field("model", "Model", this.model), this.forceField, this.submit, this.providers, this.modelNames);
+    this.credentialField = field("credential", "Credential variable", this.credential, "Name of the server's variable with the token of a private repository.");
+    const limitField = field("limit", "Cost limit (US dollars)", this.limit, "No page begins beyond it; finished pages are kept.");
+    this.foreseen = make("p", { class: "docsfy-foreseen", role: "status", hidden: true });
+    form.append(this.repoField, field("provider", "Provider", this.provider), field("model", "Model", this.model), limitField, this.credentialField, this.foreseen, this.forceField, this.submit, this.providers, this.modelNames);
     form.addEventListener("submit", (event) => (event.preventDefault(), this.generate()));
+    for (const input of [this.repo, this.provider, this.model, this.force]) input.addEventListener("change", () => this.foresee());
+    this.repo.addEventListener("input", () => this.drawCredential());
     form.addEventListener("focusin", () => this.suggest(), { once: true });
     this.provider.addEventListener("input", () => this.suggestModels());
     form.addEventListener("keydown", (event) => event.stopPropagation()); // the notebook's shortcuts are not for these fields
@@ -640,19 +661,73 @@ class Panel {
     return { ...source, name, branch, owner, ai_provider, ai_model };
   }
 
-  generate() {
+  /** The body that the form asks for. */
+  wanted() {
     const view = this.watch.state.view;
     const body = view ? this.again() : { ...sourceOf(this.repo.value.trim()), name: this.watch.key.name };
     if (!view && this.watch.key.branch) body.branch = this.watch.key.branch;
     if (this.provider.value.trim()) body.ai_provider = this.provider.value.trim();
     if (this.model.value.trim()) body.ai_model = this.model.value.trim();
+    if (this.limit.value) body.max_cost_usd = Number(this.limit.value);
+    if (!this.credentialField.hidden && this.credential.value.trim()) body.credential_env = this.credential.value.trim();
     if (view && this.force.checked) body.force = true;
+    return body;
+  }
+
+  generate() {
+    const body = this.wanted();
     this.run("generate", async () => {
-      const moved = await this.watch.generate(body);
-      this.formOpen = null;
-      this.force.checked = false;
-      if (moved) setText(this.live, `Now showing ${moved.provider}/${moved.model}`);
+      if (!body.force) return this.begin(body);
+      const found = await this.watch.estimate(body);
+      if (found?.free) return this.begin(body);
+      this.asked = body;
+      setText(this.price.firstChild, found?.question ?? "Write all pages anew, and pay for them? What that costs is not known.");
     });
+  }
+
+  async begin(body) {
+    const moved = await this.watch.generate(body);
+    this.formOpen = null;
+    this.force.checked = false;
+    if (moved) setText(this.live, `Now showing ${moved.provider}/${moved.model}`);
+  }
+
+  pay() {
+    const body = this.asked;
+    this.closePrice();
+    this.run("generate", () => this.begin(body));
+  }
+
+  closePrice() {
+    this.asked = null;
+    this.draw();
+    this.submit.focus();
+  }
+
+  /** The question comes with the answer to how much it costs, and goes with the form. */
+  drawPrice() {
+    if (this.form.hidden) this.asked = null;
+    const fresh = this.asked && this.price.hidden;
+    this.price.hidden = !this.asked;
+    if (fresh) this.price.lastChild.focus();
+  }
+
+  /** Say below the form what it would take: when it opens, and when something of it changes. */
+  async foresee() {
+    const body = this.wanted();
+    const mine = (this.foresight = {});
+    this.asked = null; // what was asked about is something else now
+    this.drawPrice();
+    const found = this.form.hidden || "repo_path" in body && !body.repo_path ? null : await this.watch.estimate(body).catch(() => null);
+    if (mine !== this.foresight) return; // something has changed since
+    setText(this.foreseen, found?.text ?? "");
+    this.foreseen.hidden = !found;
+  }
+
+  /** Only a repository that is cloned over the network has a credential. */
+  drawCredential() {
+    const source = this.watch.state.view?.source ?? sourceOf(this.repo.value.trim());
+    this.credentialField.hidden = !("repo_url" in source);
   }
 
   /** One request at a time: further clicks change nothing until it is answered. */
@@ -686,6 +761,10 @@ class Panel {
       this.formKey = key;
       [this.provider.value, this.model.value] = JSON.parse(key);
     }
+    this.drawCredential();
+    if (open && !this.wasOpen) this.foresee();
+    this.wasOpen = open;
+    this.drawPrice();
     this.submit.disabled = this.pending !== null;
     const first = !this.actions.querySelector(".docsfy-primary"); // one button stands out, the likeliest
     setAttribute(this.submit, "class", first ? "docsfy-primary" : "");

@@ -337,7 +337,7 @@ class StatusPanel(anywidget.AnyWidget):
             self._wake()
         elif kind == "move" and isinstance(message.get("key"), dict):
             self._move(key_of(message["key"]))
-        elif kind in ("abort", "generate", "models"):
+        elif kind in ("abort", "generate", "estimate", "models"):
             threading.Thread(target=self._serve, args=(message,), name="docsfy request", daemon=True).start()
 
     def _serve(self, message: dict[str, Any]) -> None:
@@ -345,6 +345,7 @@ class StatusPanel(anywidget.AnyWidget):
         verbs: dict[str, Callable[[dict[str, Any]], Any]] = {
             "abort": lambda m: self._connected().abort(self._variant_key, generation_id=m.get("generation_id")).address,
             "generate": lambda m: self._generate(body_of(m.get("body"))),
+            "estimate": lambda m: self._connected().estimate(**body_of(m.get("body"))),
             "models": lambda _: self._connected().models(),
         }
         try:

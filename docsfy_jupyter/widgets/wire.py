@@ -7,7 +7,7 @@ from typing import Any
 
 from docsfy_jupyter.models import Variant, VariantKey
 
-_BODY = ("repo_url", "repo_path", "name", "branch", "owner", "ai_provider", "ai_model", "force")
+_BODY = ("repo_url", "repo_path", "name", "branch", "owner", "ai_provider", "ai_model", "force", "max_cost_usd", "credential_env")
 
 
 def shown_key(key: VariantKey) -> dict[str, str | None]:

@@ -63,10 +63,20 @@ LATER: dict[str, tuple[str, tuple[int, dict[str, Any]], int]] = {
     "login-expired-in-a-run": ("planning", (403, {}), 1),
     "deleted": ("rendering", (404, {"code": "not_found", "detail": "", "candidates": []}), 1),
 }
+FORMS = ("form", "asked-to-pay")
 
 
 def shown_in(shown: StatusPage, state: str) -> None:
     """Bring a page into a state."""
+    if state in FORMS:
+        shown.show(ANSWERS["ready"][1])
+        shown.page.get_by_role("button", name="Regenerate").first.click()
+        shown.page.locator(".docsfy-foreseen").wait_for()
+        if state == "asked-to-pay":
+            shown.page.get_by_label("Write every page again").check()
+            shown.page.locator(".docsfy-form button").click()
+            shown.page.get_by_role("alertdialog").wait_for()
+        return
     if state in ANSWERS:
         status, body = ANSWERS[state]
         shown.show(body, status)
@@ -83,7 +93,7 @@ def test_every_state_is_whole_and_can_be_read(open_status: Open, scheme: str, wi
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     shown = open_status(dark=scheme == "dark", width=width)
     wrong: dict[str, list[str]] = {}
-    for state in (*ANSWERS, *LATER):
+    for state in (*ANSWERS, *LATER, *FORMS):
         shown_in(shown, state)
         name = f"panel-{state}-{scheme}-{'wide' if width > 400 else 'narrow'}.png"
         shown.page.screenshot(path=SCREENSHOTS / name, full_page=True, animations="disabled")
@@ -109,7 +119,7 @@ def test_the_checks_see_what_they_are_for(open_status: Open) -> None:
     assert "in a window of 900" in found
 
 
-AXE_STATES = ("generating-200", "ready", "error-html", "not-generated", "login-expired", "deleted", "disconnected")
+AXE_STATES = ("generating-200", "ready", "asked-to-pay", "error-html", "not-generated", "login-expired", "deleted", "disconnected")
 
 
 @pytest.mark.parametrize(("scheme", "width", "states"), [("light", 900, AXE_STATES), ("dark", 320, AXE_STATES[:3])])

@@ -134,9 +134,9 @@ def test_an_action_by_a_message_runs_off_the_kernels_thread_and_its_error_goes_t
 def test_a_view_generates_with_the_fields_of_its_form_only(
     panel: StatusPanel, canned: Canned, panel_messages: list[tuple[str, Any]]
 ) -> None:
-    say(panel, type="generate", id="4", body={"repo_path": "/demo", "ai_model": "m", "credential_env": "SECRET"})
+    say(panel, type="generate", id="4", body={"repo_path": "/demo", "ai_model": "m", "max_cost_usd": 2, "ai_cli_timeout": 9})
     until(lambda: replies(panel_messages).get("4"), "the answer")
-    assert canned.actions == [("generate", {"repo_path": "/demo", "ai_model": "m"})]
+    assert canned.actions == [("generate", {"repo_path": "/demo", "ai_model": "m", "max_cost_usd": 2})]
 
 
 @pytest.mark.parametrize("content", [None, [], {"type": "nonsense"}, {"type": "move", "key": 3}, {"type": ["abort"]}])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from panel_states import CASES, answer, plan, variant
-from panels import StatusPage
+from panels import ESTIMATE, StatusPage
 from playwright.sync_api import Route, expect
 
 from docsfy_jupyter.models import Finding, Stage, Status
@@ -137,7 +138,9 @@ def test_nothing_moves_for_those_who_want_less_motion(open_status: Open) -> None
 
 def test_findings_are_folded_and_what_somebody_opened_stays_open(open_status: Open) -> None:
     shown = open_status()
-    names = tuple(Finding("p1", kind, name) for kind, name in (("name", "lost_thing()"), ("flag", "--verbos"), ("path", "src/<b>.py")))
+    names = tuple(
+        Finding("p1", kind, name) for kind, name in (("name", "lost_thing()"), ("flag", "--verbos"), ("path", "src/<b>.py"))
+    )
     row = variant(stage=Stage.RENDERING, plan_json=plan("Intro"), page_count=1, findings=5, finding_list=names)
     shown.show(answer(row))
     details = shown.page.locator(".docsfy-checks details")
@@ -152,3 +155,79 @@ def test_findings_are_folded_and_what_somebody_opened_stays_open(open_status: Op
     expect(details.locator("li").first).to_be_visible()
     expect(details.nth(1).locator("summary")).to_have_text("2 public names and options on no page")
     expect(details.nth(1).locator("li").first).to_be_hidden()
+
+
+def foreseen(shown: StatusPage) -> Any:
+    return shown.page.locator(".docsfy-foreseen")
+
+
+def test_what_a_run_would_take_is_asked_when_the_form_opens_and_changes_and_by_no_poll(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(answer(CASES["ready"].row))
+    assert shown.estimated == []
+    shown.page.get_by_role("button", name="Regenerate").first.click()
+    expect(foreseen(shown)).to_have_text(ESTIMATE["text"])
+    shown.page.get_by_label("Model").fill("other")
+    shown.estimate = {**ESTIMATE, "text": "Cost unknown."}
+    shown.page.get_by_label("Model").press("Tab")
+    expect(foreseen(shown)).to_have_text("Cost unknown.")
+    assert [asked["ai_model"] for asked in shown.estimated] == ["static", "other"]
+    shown.page.route("**/api/estimate", lambda route: route.fulfill(status=404, json={"detail": "no"}))  # an older server
+    shown.page.get_by_label("Provider").fill("x")
+    shown.page.get_by_label("Provider").press("Tab")
+    expect(foreseen(shown)).to_be_hidden()
+    assert shown.complaints == []
+
+
+def test_the_form_sends_a_cost_limit_and_the_credential_of_what_is_cloned(open_status: Open) -> None:
+    shown = open_status()
+    sent: list[Any] = []
+    shown.page.route(
+        "**/api/generate",
+        lambda route: (sent.append(route.request.post_data_json), route.fulfill(status=400, json={"detail": "Refused."})),
+    )
+    shown.show(MISSING, 404)
+    shown.page.get_by_label("Repository").fill("/some/where")
+    expect(shown.page.get_by_label("Credential variable")).to_be_hidden()
+    shown.page.get_by_label("Repository").fill("https://host.example/a/b")
+    shown.page.get_by_label("Cost limit").fill("2.50")
+    shown.page.get_by_label("Credential variable").fill("MY TOKEN")
+    shown.page.get_by_label("Credential variable").press("Enter")
+    assert sent == [], "a variable has no such name"
+    shown.page.get_by_label("Credential variable").fill("MY_TOKEN")
+    shown.page.get_by_label("Credential variable").press("Enter")
+    expect(shown.page.get_by_role("alert")).to_have_text("Refused.")
+    assert [(body["repo_url"], body["max_cost_usd"], body["credential_env"]) for body in sent] == [
+        ("https://host.example/a/b", 2.5, "MY_TOKEN")
+    ]
+
+
+def test_paying_again_for_all_pages_is_asked_inside_the_panel_by_keys_alone(open_status: Open) -> None:
+    shown = open_status()
+    sent: list[Any] = []
+    shown.page.route(
+        "**/api/generate",
+        lambda route: (sent.append(route.request.post_data_json), route.fulfill(status=400, json={"detail": "Refused."})),
+    )
+    shown.show(answer(CASES["ready"].row))
+    shown.page.get_by_role("button", name="Regenerate").first.press("Enter")
+    shown.page.get_by_label("Write every page again").press("Space")
+    submit = shown.page.locator(".docsfy-form button")
+    submit.press("Enter")
+    dialog = shown.page.get_by_role("alertdialog", name=ESTIMATE["question"])
+    expect(dialog.get_by_role("button", name="Keep the pages")).to_be_focused()
+    shown.page.clock.run_for(5000)
+    expect(dialog.get_by_role("button", name="Keep the pages")).to_be_focused()
+    shown.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(submit).to_be_focused()
+    submit.press("Enter")
+    dialog.get_by_role("button", name="Write all pages anew").press("Enter")
+    expect(shown.page.get_by_role("alert")).to_have_text("Refused.")
+    assert [body["force"] for body in sent] == [True]
+    assert shown.estimated[-1]["force"] is True
+    shown.estimate = {**ESTIMATE, "free": True}
+    submit.press("Enter")
+    expect(dialog).to_be_hidden()
+    shown.page.wait_for_timeout(100)
+    assert len(sent) == 2, "what is free is not asked for"
