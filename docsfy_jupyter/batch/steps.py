@@ -183,9 +183,9 @@ def _watch(state: State, parameters: BatchParameters, tell: Listener) -> Steps[t
         stopped = _stop_reason(state, parameters, state.rows)
         reason = stopped or f"still in progress after {parameters.timeout:g} s"
         if stopped or parameters.abort_on_timeout:
-            yield from _abort(state)
-            state.rows |= yield from batches.watch(_unfinished(state), timeout=_LAST_WORDS)
-            _explain(state, reason)
+            own = yield from _abort(state)
+            state.rows |= yield from batches.watch(own, timeout=_LAST_WORDS)
+            _explain(state, own, reason)
     except (errors.ServerUnreachable, errors.StoreUnavailable) as error:
         return "lost", f"the server restarted or went away: {error.message}"
     return "timeout", reason
@@ -215,22 +215,23 @@ def _stop_reason(state: State, parameters: BatchParameters, rows: Mapping[str, R
     return None
 
 
-def _abort(state: State) -> Steps[None]:
-    """Abort this batch's own runs, one by one: those that it has joined belong to somebody else."""
-    for number, run in state.runs.items():
-        row = state.rows.get(run)
-        if number in state.joined or row is None or run not in _unfinished(state):
-            continue
-        key = VariantKey(*(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner")))
+def _abort(state: State) -> Steps[list[str]]:
+    """Abort this batch's own runs, one by one, and return them: those that it has joined belong to somebody else."""
+    unfinished = set(_unfinished(state))
+    own = [run for number, run in state.runs.items() if run in unfinished and number not in state.joined]
+    for run in own:
+        key = VariantKey(*_key(state.rows[run]))
         try:
             yield from verbs.abort(key, generation_id=run)
         except (errors.Conflict, errors.NotFound):  # it has ended by itself, or takes its time
             continue
+    return own
 
 
-def _explain(state: State, reason: str) -> None:
+def _explain(state: State, runs: Sequence[str], reason: str) -> None:
     """Say of the runs that were aborted for this batch why."""
-    for run, row in state.rows.items():
+    for run in runs:
+        row = state.rows[run]
         if row["status"] == "aborted":
             state.rows[run] = {**row, "error_message": f"{reason} ({row['error_message']})"}
 

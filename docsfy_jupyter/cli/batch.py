@@ -96,6 +96,7 @@ def _show_forecast(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, 
 
 
 def _run(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], options: argparse.Namespace) -> int:
+    client.health()  # rather now than from a kernel that took its time to start
     began = utc_now()
     receipt = reserve(Path(options.runs), Path(options.file).stem, began)
     parameters = {**file.parameters(), "server_url": client.url}

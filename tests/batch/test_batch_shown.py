@@ -63,7 +63,7 @@ def test_the_chart_has_every_stage_in_vega_svg_and_text() -> None:
         ("a/main local/static", "generating pages", 12.0),
         ("b/main p/a/b", "cloning", 70.0),
     }
-    picture = ElementTree.fromstring(bundle["text/html"])
+    picture = ElementTree.fromstring(bundle["image/svg+xml"])
     bars = [bar for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if bar.find("{http://www.w3.org/2000/svg}title") is not None]
     widths = [float(bar.attrib["width"]) for bar in bars]
     assert widths == pytest.approx([520, 520 * 0.5 / 70, 520 * 12 / 70], abs=0.1)

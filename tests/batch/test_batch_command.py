@@ -1,0 +1,151 @@
+"""``jupyter docsfy batch`` as people run it: exit codes, receipts, filters, and the same file twice."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from batching import Bench, ended, outcomes, told
+from panels import until
+from servers import commit, git
+
+from docsfy_jupyter.batch.result import RESULT_TYPE
+from docsfy_jupyter.cli import main
+
+
+def result_of(receipt: str) -> dict[str, Any]:
+    """Return the result object of a receipt."""
+    notebook = nbformat.read(receipt, as_version=4)
+    nbformat.validate(notebook)
+    (found,) = [out.data[RESULT_TYPE] for cell in notebook.cells for out in cell.get("outputs", []) if RESULT_TYPE in out.get("data", {})]
+    return dict(found)
+
+
+@pytest.mark.case("P04")
+@pytest.mark.case("P09")
+def test_six_variants_of_three_repositories_until_all_are_up_to_date(bench: Bench, tmp_path: Path) -> None:
+    common = {"provider": "fake", "model": "pages=2"}
+    repos = [bench.repo(name) for name in ("alpha", "beta", "gamma")]
+    git(repos[2], "branch", "-D", "next")
+    variants = [{"repo": repo.name, "branch": branch, **common} for repo in repos for branch in ("main", "next")]
+    variants[0]["publish_dir"] = "www/alpha"
+    finished = ["sh", "-c", "cat > finished.json"]
+    file = bench.file("nightly.yaml", variants, on_finished=finished)
+
+    code, first = bench.batch(file, "--summary", str(tmp_path / "summary.md"))
+    assert (code, first["ok"], first["counts"]) == (1, False, {"ready": 5, "error": 1})
+    (failed,) = [one for one in first["variants"] if one["outcome"] == "error"]
+    assert (failed["name"], failed["branch"]) == ("gamma", "next")
+    assert "next" in failed["reason"]
+    receipt = Path(first["receipt"]).read_text("utf-8")
+    assert f"gamma/next/fake/pages=2: error, {failed['reason']}"[:60] in receipt
+    assert bench.server.token not in receipt
+    assert result_of(first["receipt"]) == {key: value for key, value in first.items() if key != "receipt"}
+    assert json.loads((bench.folder / "finished.json").read_text("utf-8")) == first
+    assert "| gamma/next/fake/pages=2 | failed |" in (tmp_path / "summary.md").read_text("utf-8")
+    assert (bench.folder / "www" / "alpha" / "index.html").is_file()
+
+    code, second = bench.batch(file, "--retry-failed")
+    assert (code, second["counts"]) == (1, {"skipped": 5, "error": 1})
+    runs = bench.server.call("GET", "api/runs?limit=500").json()["runs"]
+    assert sorted(run["name"] for run in runs if run["batch_id"] == second["batch_id"]) == ["gamma"]
+
+    git(repos[2], "branch", "next")
+    code, third = bench.batch(file, "--stale-only")
+    assert (code, third["counts"]) == (0, {"ready": 1, "skipped": 5})
+
+    code, fourth = bench.batch(file)
+    assert (code, fourth["counts"]) == (0, {"up_to_date": 6})
+    assert len({one["receipt"] for one in (first, second, third, fourth)}) == 4
+    assert fourth["variants"][0]["published"] == str(bench.folder / "www" / "alpha")
+
+    commit(repos[0], {"NEWS.md": "# New\n"})
+    code, dry = bench.batch(file, "--dry-run")
+    assert code == 0
+    states = {one["variant"].split("/fake")[0]: one["state"] for one in dry["variants"]}
+    assert states == {f"{name}/{branch}": "up_to_date" for name in ("alpha", "beta", "gamma") for branch in ("main", "next")} | {"alpha/main": "behind"}
+    assert len(list(file.with_suffix(".runs").iterdir())) == 4
+
+
+def test_a_second_batch_of_the_same_file_is_kept_away_and_the_next_one_joins_what_goes_on(bench: Bench) -> None:
+    bench.repo("delta")
+    bench.gate.touch()
+    file = bench.file("held.yaml", [{"repo": "delta", "provider": "fake", "model": "pages=2,hold=page-2"}])
+    first = bench.begin(file)
+    bench.held("delta", 1)
+    code, refused = bench.batch(file)
+    assert (code, refused["code"]) == (1, "batch_busy")
+    first.terminate()
+    out, _ = first.communicate(timeout=60)
+    assert first.returncode == 130
+    assert "cut off" in out
+    (row,) = bench.rows("delta")
+    assert row["status"] == "generating"  # killing the batch aborts nothing
+    second = bench.begin(file, "--json")
+    until(lambda: told(second), "the second batch has joined")
+    bench.gate.unlink()
+    code, document = ended(second)
+    (one,) = document["variants"]
+    assert (code, one["generation_id"]) == (0, row["generation_id"])
+    assert one["outcome"] in ("ready", "up_to_date")
+
+
+def test_killed_with_abort_on_exit_its_runs_are_aborted(bench: Bench) -> None:
+    bench.repo("epsilon")
+    bench.gate.touch()
+    file = bench.file("abort.yaml", [{"repo": "epsilon", "provider": "fake", "model": "pages=2,hold=page-2"}])
+    child = bench.begin(file, "--json", "--abort-on-exit")
+    bench.held("epsilon", 1)
+    child.terminate()
+    code, document = ended(child)
+    assert (code, document["variants"][0]["outcome"]) == (130, "aborted")
+    assert [row["status"] for row in bench.rows("epsilon")] == ["aborted"]
+    bench.gate.unlink()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("variants: [{repo: a, branch: 1.1}]", "write it in quotes"),
+        ("variants: [", "is not YAML"),
+        ("", "a batch file is a mapping"),
+        ("variants: []", "nothing to do"),
+    ],
+)
+def test_a_file_that_is_wrong_is_exit_code_2_and_nothing_is_started(text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "batch.yaml"
+    file.write_text(text, "utf-8")
+    assert main(["batch", str(file), "--output", str(tmp_path / "runs")]) == 2
+    assert says in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["batch.yaml"]
+    assert main(["batch", str(tmp_path / "none.yaml")]) == 2
+
+
+def test_no_server_is_exit_code_3_and_no_papermill_names_the_line_that_installs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "batch.yaml"
+    file.write_text("variants: [{repo: a}]", "utf-8")
+    assert main(["batch", str(file), "--url", "http://127.0.0.1:9/", "--output", str(tmp_path / "runs")]) == 3
+    capsys.readouterr()
+    monkeypatch.setattr("docsfy_jupyter.batch.papermill.find_spec", lambda name: None)
+    assert main(["batch", str(file)]) == 1
+    assert "-m pip install 'docsfy-jupyter[batch]'" in capsys.readouterr().err
+
+
+def test_without_a_server_it_has_a_private_one_for_its_time(bench: Bench, tmp_path: Path) -> None:
+    bench.repo("private")
+    file = bench.file("private.yaml", [{"repo": "private"}])
+    shutil.copy(file, tmp_path / "same.yaml")
+    command = [sys.executable, "-c", "import sys; from docsfy_jupyter.cli import main; sys.exit(main())"]
+    options = ["--data-dir", str(tmp_path / "data"), "--output", str(tmp_path / "runs"), "--json"]
+    done = subprocess.run([*command, "batch", str(file), *options], capture_output=True, text=True, timeout=150, cwd=tmp_path, check=False)
+    document = json.loads(done.stdout)
+    assert (done.returncode, outcomes(document)) == (0, {"private/main": "ready"}), done.stderr
+    assert document["variants"][0]["provider"] == "local"
