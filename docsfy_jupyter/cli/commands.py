@@ -18,6 +18,7 @@ from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json
 from docsfy_jupyter.cli.sites import unpack_site
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import Status, Variant
+from docsfy_jupyter.money import dollars
 
 Command = Callable[[DocsfyClient, argparse.Namespace], int]
 
@@ -104,6 +105,8 @@ def _show(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -
     print(line_of(variant))
     if variant.error_message:
         print(plain(variant.error_message))
+    if variant.run_cost_usd:
+        print(f"Cost: {dollars(variant.run_cost_usd)}; of all its runs: {dollars(variant.total_cost_usd or 0)}")
     if options.output and variant.status is Status.READY:
         print(f"The site is in {options.output}/ ; open {Path(options.output) / 'index.html'}")
     elif variant.site and not options.private:

@@ -6,11 +6,15 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from panel_states import variant
 from servers import Server
 
 from docsfy_jupyter.cli import main
+from docsfy_jupyter.cli.commands import status
+from docsfy_jupyter.models import Status
 from docsfy_jupyter.money import dollars, estimate_text, figures, force_question, lasting
 
 Run = Callable[..., tuple[int, str, str]]
@@ -106,3 +110,16 @@ def test_force_asks_before_it_pays_again(run: Run, shared_repo: Path, monkeypatc
 def test_force_with_what_is_free_does_not_ask(run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Typed(""))
     assert run("generate", str(shared_repo), "--name", "unasked", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("cost", "total", "line"), [(0.25, 1.5, "Cost: $0.25; of all its runs: $1.50"), (0.0, 1.5, None), (None, None, None)]
+)
+def test_what_a_run_has_cost_is_told_where_it_is_known_and_not_nothing(
+    capsys: pytest.CaptureFixture[str], cost: float | None, total: float | None, line: str | None
+) -> None:
+    row = variant(Status.READY, run_cost_usd=cost, total_cost_usd=total)
+    client = SimpleNamespace(get=lambda *_, **__: row, url="http://h/docsfy/")
+    options = SimpleNamespace(name="demo", provider=None, model=None, branch=None, json=False, output=None, private=None)
+    assert status(client, options) == 0  # type: ignore[arg-type]
+    assert [found for found in capsys.readouterr().out.splitlines() if "Cost" in found] == ([line] if line else [])

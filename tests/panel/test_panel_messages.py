@@ -43,6 +43,9 @@ class Canned:
         self.actions.append(("generate", body))
         return self.row
 
+    def estimate(self, **body: Any) -> dict[str, Any]:
+        return {"text": f"About {body['ai_model']}."}
+
     def models(self) -> dict[str, Any]:
         return {"providers": ["fake"]}
 
@@ -137,6 +140,12 @@ def test_a_view_generates_with_the_fields_of_its_form_only(
     say(panel, type="generate", id="4", body={"repo_path": "/demo", "ai_model": "m", "max_cost_usd": 2, "ai_cli_timeout": 9})
     until(lambda: replies(panel_messages).get("4"), "the answer")
     assert canned.actions == [("generate", {"repo_path": "/demo", "ai_model": "m", "max_cost_usd": 2})]
+
+
+def test_a_view_asks_the_kernel_what_a_run_would_take(panel: StatusPanel, panel_messages: list[tuple[str, Any]]) -> None:
+    say(panel, type="estimate", id="5", body={"repo_path": "/demo", "ai_model": "m"})
+    until(lambda: replies(panel_messages).get("5"), "the answer")
+    assert replies(panel_messages)["5"]["data"] == {"text": "About m."}
 
 
 @pytest.mark.parametrize("content", [None, [], {"type": "nonsense"}, {"type": "move", "key": 3}, {"type": ["abort"]}])
