@@ -8,7 +8,7 @@ since neither an image nor a chart that Vega has drawn follows a change of the t
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from docsfy_jupyter.batch.result import VariantResult
@@ -23,13 +23,38 @@ _COLOURS: Mapping[str, str] = {
     "generating_pages": "#0f8f6b",
     "rendering": "#d2602a",
 }
+_ORDER = tuple(_COLOURS)
 _INK = "#767676"  # 4.5:1 on white, 4.1:1 on JupyterLab's dark ground
 _MAX_BARS = 60
 _ROW, _LEFT, _WIDTH = 26, 250, 520  # px
 
 
+Bar = tuple[str, Mapping[str, float]]  # a label, and the seconds of each stage
+
+
+class StageChart:
+    """A chart that shows itself in a notebook.
+
+    Parameters
+    ----------
+    rows : iterable of (str, str, float)
+        Label, stage and seconds, such as a query of the history gives; the seconds of equal labels and stages are added.
+    """
+
+    def __init__(self, rows: Iterable[tuple[str, str, float]]) -> None:
+        self._bars: dict[str, dict[str, float]] = {}
+        for label, stage, seconds in rows:
+            if stage not in _COLOURS:
+                continue  # up_to_date is a state, and takes no time
+            bar = self._bars.setdefault(label, {})
+            bar[stage] = bar.get(stage, 0.0) + seconds
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return _bundle(list(self._bars.items()))
+
+
 def stage_chart(variants: Sequence[VariantResult]) -> dict[str, Any]:
-    """Return the MIME bundle of the chart: Vega-Lite, SVG, and text.
+    """Return the MIME bundle of a result's chart: Vega-Lite, SVG, and text.
 
     Parameters
     ----------
@@ -41,33 +66,37 @@ def stage_chart(variants: Sequence[VariantResult]) -> dict[str, Any]:
     dict
         By MIME type; text alone where no variant has a stage.
     """
-    timed = sorted((v for v in variants if sum(v.stages.values()) > 0), key=lambda v: -sum(v.stages.values()))
-    shown = timed[:_MAX_BARS]
+    return _bundle([(f"{v.name}/{v.branch} {v.provider}/{v.model}", v.stages) for v in variants])
+
+
+def _bundle(bars: Sequence[Bar]) -> dict[str, Any]:
+    ordered = [(name, dict(sorted(stages.items(), key=lambda item: _ORDER.index(item[0])))) for name, stages in bars]
+    shown = sorted((bar for bar in ordered if _total(bar) > 0), key=_total, reverse=True)[:_MAX_BARS]
     if not shown:
         return {"text/plain": "No run went through a stage, so there is nothing to draw."}
-    text = "\n".join(f"{_name(v)}: {', '.join(f'{_word(s)} {time_text(t)}' for s, t in v.stages.items())}" for v in shown)
+    text = "\n".join(f"{name}: {', '.join(f'{_word(s)} {time_text(t)}' for s, t in stages.items())}" for name, stages in shown)
     # no HTML beside them: JupyterLab would prefer it to Vega
     return {VEGA_LITE: _vega(shown), "image/svg+xml": _svg(shown), "text/plain": f"Seconds by stage\n{text}"}
 
 
-def _name(variant: VariantResult) -> str:
-    return f"{variant.name}/{variant.branch} {variant.provider}/{variant.model}"
+def _total(bar: Bar) -> float:
+    return sum(bar[1].values())
 
 
 def _word(stage: str) -> str:
     return stage.replace("_", " ")
 
 
-def _stages(shown: Sequence[VariantResult]) -> list[str]:
-    return [stage for stage in _COLOURS if any(stage in variant.stages for variant in shown)]
+def _stages(shown: Sequence[Bar]) -> list[str]:
+    return [stage for stage in _COLOURS if any(stage in times for _, times in shown)]
 
 
-def _vega(shown: Sequence[VariantResult]) -> dict[str, Any]:
+def _vega(shown: Sequence[Bar]) -> dict[str, Any]:
     stages = _stages(shown)
     values = [
-        {"variant": _name(variant), "stage": _word(stage), "seconds": seconds, "order": stages.index(stage)}
-        for variant in shown
-        for stage, seconds in variant.stages.items()
+        {"variant": name, "stage": _word(stage), "seconds": seconds, "order": stages.index(stage)}
+        for name, times in shown
+        for stage, seconds in times.items()
     ]
     colour = {"domain": [_word(stage) for stage in stages], "range": [_COLOURS[stage] for stage in stages]}
     return {
@@ -95,7 +124,7 @@ def _vega(shown: Sequence[VariantResult]) -> dict[str, Any]:
             "y": {
                 "field": "variant",
                 "type": "nominal",
-                "sort": [_name(v) for v in shown],
+                "sort": [name for name, _ in shown],
                 "title": None,
                 "axis": {"labelLimit": 320},
             },
@@ -106,10 +135,10 @@ def _vega(shown: Sequence[VariantResult]) -> dict[str, Any]:
     }
 
 
-def _svg(shown: Sequence[VariantResult]) -> str:
-    stages, longest = _stages(shown), max(sum(variant.stages.values()) for variant in shown)
+def _svg(shown: Sequence[Bar]) -> str:
+    stages, longest = _stages(shown), _total(shown[0])
     height = _ROW * len(shown) + 70
-    parts = [_bar_row(variant, number, longest) for number, variant in enumerate(shown)]
+    parts = [_bar_row(bar, number, longest) for number, bar in enumerate(shown)]
     base = _ROW * len(shown) + 14
     ticks = [(_LEFT + _WIDTH * quarter / 4, time_text(longest * quarter / 4)) for quarter in range(5)]
     axis = "".join(f'<text x="{x:.0f}" y="{base + 14}" text-anchor="middle">{text}</text>' for x, text in ticks)
@@ -126,14 +155,14 @@ def _svg(shown: Sequence[VariantResult]) -> str:
     )
 
 
-def _bar_row(variant: VariantResult, number: int, longest: float) -> str:
+def _bar_row(bar: Bar, number: int, longest: float) -> str:
     top, x = _ROW * number + 8, float(_LEFT)
-    name = _name(variant)
+    name, stages = bar
     shown = name if len(name) <= 36 else f"{name[:17]}…{name[-18:]}"
     parts = [
         f'<text x="{_LEFT - 8}" y="{top + 13}" text-anchor="end"><title>{html.escape(name)}</title>{html.escape(shown)}</text>'
     ]
-    for stage, seconds in variant.stages.items():
+    for stage, seconds in stages.items():
         width = _WIDTH * seconds / longest
         told = f"{_word(stage)}: {time_text(seconds)}"
         place = f'x="{x:.1f}" y="{top}" width="{width:.1f}" height="{_ROW - 8}"'
