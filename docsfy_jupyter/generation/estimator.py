@@ -149,7 +149,7 @@ class Estimator:
         if (other := self._other_plan(source)) is not None:
             return Work(other[1], note=f"As many pages as {other[0]} has.")
         if local is not None:
-            text = f"Rough: guessed from the {len(local[1])} files of the repository, since nothing is known of it yet."
+            text = f"Guessed from the {len(local[1])} files of the repository, since nothing is known of it yet."
             return Work(pages_of(local[1]), guessed=True, note=text)
         return Work(None, note="How many pages it will have is not known before the repository has been cloned once.")
 

@@ -42,7 +42,7 @@ async def test_before_the_first_run_it_is_rough_and_then_by_the_history_of_the_v
             "rough", pages_of_repo(demo_repo), pages_of_repo(demo_repo) + 1, "main", False, None, None,
         )  # fmt: skip
         assert first["tokens"] == first["tokens_in"] + first["tokens_out"] > 0
-        assert "Rough" in first["note"]
+        assert "Guessed from the" in first["note"]
         assert agents.calls() == []
         row = await ran(manager, demo_repo)
         assert (row.status, row.run_cost_usd) == (Status.READY, 1.25)

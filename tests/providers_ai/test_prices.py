@@ -199,7 +199,7 @@ def test_a_server_starts_with_a_faulty_file_and_says_so(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     path = written(tmp_path, '[openai."gpt-4o"]\ninput = "much"\noutput = 2\n')
-    server = start_server(f"--DocsfyApp.prices_file={path}")
+    server = start_server(f"--DocsfyApp.prices_file={path}", "--DocsfyApp.max_cost_usd_per_day=5")
     assert server.call("GET", "health").json() == {"status": "ok"}
     log = server.log.read_text()
     assert f"DocsfyApp.prices_file: {path}: [openai.\"gpt-4o\"] input is not a number of US dollars: 'much'." in log
@@ -208,3 +208,5 @@ def test_a_server_starts_with_a_faulty_file_and_says_so(
     assert refused.status_code == 400
     assert "max_cost_usd cannot be kept" in refused.json()["detail"]
     assert "is not a number of US dollars" in refused.json()["detail"]
+    del body["max_cost_usd"]
+    assert "max_cost_usd_per_day cannot be kept" in server.call("POST", "api/generate", json=body).json()["detail"]
