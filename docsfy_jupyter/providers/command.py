@@ -63,8 +63,9 @@ class CommandSession(ProviderSession):
         return PageAnswer(text)
 
     def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
-        """Hash the program's argv and the page's prompt."""
-        return hashlib.sha256(json.dumps([*self._argv, self._page_prompt(plan, page)]).encode()).hexdigest()
+        """Hash the program's argv and the page's prompt, but for the list of other pages, which come and go."""
+        alone = Plan(project_name=plan.project_name)
+        return hashlib.sha256(json.dumps([*self._argv, self._page_prompt(alone, page)]).encode()).hexdigest()
 
     def _page_prompt(self, plan: Plan, page: PlanPage) -> str:
         return _PAGE_PROMPT.format(

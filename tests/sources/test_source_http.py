@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import subprocess
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import psutil
 import pytest
+from git_server import git_server
 from recording import finished, running
 
 from docsfy_jupyter.errors import BadRequest, DocsfyError, SourceFailed
@@ -24,57 +22,6 @@ from docsfy_jupyter.sources.remote import default_branch
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source
 
 POLICY = SourcePolicy(allowed_schemes=("http", "https"), allow_private_hosts=True)
-LOGIN = "Basic " + base64.b64encode(b"u1:s3cr3t").decode()
-
-
-class GitHandler(BaseHTTPRequestHandler):
-    """git http-backend; below /private/ it wants a login, below /moved/ it redirects, below /away/ to another host."""
-
-    root: Path
-
-    def do_GET(self) -> None:
-        if self.path.startswith("/private/") and self.headers.get("Authorization") != LOGIN:
-            self.send_response(401)
-            self.send_header("WWW-Authenticate", 'Basic realm="git"')
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        if self.path.startswith(("/moved/", "/away/")):
-            self.send_response(301)
-            _, first, rest = self.path.split("/", 2)
-            host = f"http://localhost:{self.server.server_address[1]}" if first == "away" else ""
-            self.send_header("Location", f"{host}/{rest}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        path, _, query = self.path.removeprefix("/private").partition("?")
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        env = {
-            "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": str(self.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-        }
-        answer = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True).stdout
-        head, _, content = answer.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
-        self.send_response(int(fields.pop("Status", "200").split()[0]))
-        for name, value in fields.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_POST = do_GET
-
-    def log_message(self, *_args: object) -> None:
-        pass
 
 
 def run_git(folder: Path, *args: str) -> str:
@@ -94,13 +41,8 @@ def served(tmp_path: Path) -> Iterator[str]:
         run_git(work, "add", "-A")
         run_git(work, "commit", "-q", "-m", text)
     run_git(tmp_path, "clone", "-q", "--bare", str(work), str(root / "r.git"))
-    handler = type("Handler", (GitHandler,), {"root": root})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with git_server(root) as address:
+        yield address
 
 
 @pytest.fixture

@@ -64,6 +64,13 @@ def plan_of(text: str) -> Plan:
         raise PlanInvalid(f"The plan has the wrong shape: {where}: {first['msg']}", begins=begins) from None
 
 
+def values_of(text: str) -> Iterator[Any]:
+    """Yield the JSON that an answer is, then that of its fences; thoughts left out."""
+    plain = _THOUGHT.sub("", text[:MAX_TEXT]).lstrip("\ufeff").strip()
+    yield from _whole(plain)
+    yield from _fenced(plain)
+
+
 def _plans(text: str, depth: int) -> list[dict[str, Any]]:
     """Return the plans of a text, in order: it is one itself, else its fences are, else every object in it is looked at."""
     found: list[dict[str, Any]] = []

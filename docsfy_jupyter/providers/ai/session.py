@@ -9,6 +9,7 @@ from docsfy_jupyter.errors import PlanInvalid, ProviderFailed
 from docsfy_jupyter.models import Plan, PlanPage
 from docsfy_jupyter.providers.ai import prompts
 from docsfy_jupyter.providers.ai.answers import failure_of, page_of, plan_of
+from docsfy_jupyter.providers.ai.incremental import updated_plan
 from docsfy_jupyter.providers.ai.steering import Steering
 from docsfy_jupyter.providers.base import FREE, PageAnswer, PlanAnswer, PlanRequest, ProviderSession, RunContext, Usage
 
@@ -50,16 +51,26 @@ class AskingSession(ProviderSession):
             text, usage = await self._asked(prompt, structured=True)
             spent = spent.plus(usage)
             try:
-                return PlanAnswer(plan_of(text), spent)
+                return PlanAnswer(self._planned(text, request), spent)
             except PlanInvalid as error:
                 self._context.log("plan_unreadable", f"{error.message} It begins: {error.details.get('begins', '')}")
                 error.details["usage"] = spent
                 if 0 < len(text) < _SENTENCE and (said := failure_of(text)).fatal:
                     said.details["usage"] = spent
                     raise said from None
-                if number == _PLAN_TRIES:
+                if number < _PLAN_TRIES:
+                    continue
+                if request.previous is None or request.changed is None:
                     raise
+                # What changed is known, and with it which pages are to be written: no reason to keep them from readers.
+                self._context.log("plan_kept", "The plan of the last run stays; pages whose sources changed are written anew")
+                return PlanAnswer(request.previous, spent)
         raise AssertionError("unreachable")
+
+    def _planned(self, text: str, request: PlanRequest) -> Plan:
+        if request.previous is None or request.changed is None:
+            return plan_of(text)
+        return updated_plan(text, request.previous, self._context.commit)
 
     async def write_page(self, plan: Plan, page: PlanPage) -> PageAnswer:
         """Ask for a page."""
@@ -72,6 +83,9 @@ class AskingSession(ProviderSession):
             raise
 
     def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
-        """Hash the prompt without material, whose contents the page's address has already."""
-        text = prompts.page_prompt(self._context, plan, page, self._steering)
+        """Hash the prompt without material, which is in the page's address already, and without the list of other pages.
+
+        Else a page that is new or dropped would have all others written, and paid for, again.
+        """
+        text = prompts.page_prompt(self._context, Plan(), page, self._steering)
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
