@@ -14,7 +14,7 @@ from urllib.parse import quote
 from docsfy_jupyter import errors
 from docsfy_jupyter.cli import INTERRUPTED
 from docsfy_jupyter.cli.money import agree_to_pay
-from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json
+from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json, reason_of, run_line
 from docsfy_jupyter.cli.sites import unpack_site
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import Status, Variant
@@ -102,9 +102,7 @@ def _show(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -
     if options.json:
         print_json(variant.to_json())
         return
-    print(line_of(variant))
-    if variant.error_message:
-        print(plain(variant.error_message))
+    print(line_of(variant) + reason_of(variant.error_message))
     if variant.run_cost_usd:
         print(f"Cost: {dollars(variant.run_cost_usd)}; of all its runs: {dollars(variant.total_cost_usd or 0)}")
     if options.output and variant.status is Status.READY:
@@ -136,7 +134,7 @@ def list_all(client: DocsfyClient, options: argparse.Namespace) -> int:
     if options.json:
         print_json({"projects": [row.to_json() for row in rows]})
         return 0
-    print("\n".join(line_of(row) for row in rows) or "Nothing generated yet.")
+    print("\n".join(line_of(row) + reason_of(row.error_message) for row in rows) or "Nothing generated yet.")
     return 0
 
 
@@ -147,8 +145,7 @@ def runs(client: DocsfyClient, options: argparse.Namespace) -> int:
         print_json(answer)
         return 0
     for run in answer["runs"]:
-        address = f"{run['name']}/{run['branch']}/{run['ai_provider']}/{run['ai_model']}"
-        print(plain(f"{run['started_at']}  {run['outcome'] or 'in progress':<11}  {address}  by {run['started_by']}"))
+        print(run_line(run))
     if not answer["runs"]:
         print("No runs yet.")
     return 0

@@ -6,16 +6,19 @@ import json
 import os
 import sys
 import unicodedata
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from docsfy_jupyter.batch.summary import time_text
 from docsfy_jupyter.cli.wording import in_flags
 from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.models import Status, Variant, utc_now
 from docsfy_jupyter.money import dollars
 from docsfy_jupyter.progress import LogEntry, describe, text_line
-from docsfy_jupyter.screen import local_time
+from docsfy_jupyter.screen import local_time, stage_text
 
 _SIGNS = {"done": "✓", "active": "…", "error": "✗", "pending": " "}
 _COLOURS = {"done": "32", "active": "36", "error": "31", "ready": "32", "generating": "36", "aborted": "33"}
@@ -34,12 +37,39 @@ def coloured(text: str, kind: str, stream: TextIO) -> str:
 
 
 def line_of(variant: Variant) -> str:
-    """Return the one line of a variant: name · provider/model · status · pages · branch · as of."""
+    """Return the one line of a variant: name · provider/model · status · pages · branch · stage or when generated · as of."""
     line, mark, time = plain(text_line(variant, local_time(utc_now()))).rpartition(" · ")
     word = variant.status.value
     kind = "error" if variant.status is Status.ERROR else word
     shown = coloured(word, kind, sys.stdout)
-    return f"{line.replace(f'{mark}{word}{mark}', f'{mark}{shown}{mark}', 1)}{mark}{plain(variant.branch)}{mark}{time}"
+    line = line.replace(f"{mark}{word}{mark}", f"{mark}{shown}{mark}", 1)
+    generated = f"generated {_minute(variant.last_generated)}" if variant.last_generated else ""
+    return mark.join(filter(None, (line, plain(variant.branch), stage_text(variant), generated, time)))
+
+
+def _minute(moment: str) -> str:
+    return local_time(datetime.fromisoformat(moment))
+
+
+def reason_of(message: str | None) -> str:
+    """Return the reason why a run ended as lines below its own; empty where there is none."""
+    return "".join(f"\n    {plain(line)}" for line in (message or "").splitlines())
+
+
+def run_line(run: Mapping[str, Any]) -> str:
+    """Return the lines of a run: when it began, how it ended, how long it took, what it was, who began it, and why it failed."""
+    began = datetime.fromisoformat(run["started_at"]) if run["started_at"] else None
+    ended = datetime.fromisoformat(run["ended_at"]) if run["ended_at"] else utc_now()
+    outcome = run["outcome"] or "in progress"
+    address = f"{run['name']}/{run['branch']}/{run['ai_provider']}/{run['ai_model']}"
+    parts = (
+        began.astimezone().isoformat(" ", "seconds") if began else "",
+        coloured(f"{outcome:<11}", outcome, sys.stdout),
+        f"{time_text((ended - began).total_seconds()) if began else '':>11}",
+        plain(address),
+        plain(f"by {run['started_by']}"),
+    )
+    return "  ".join(parts) + reason_of(run["error_message"])
 
 
 def print_json(data: Any) -> None:

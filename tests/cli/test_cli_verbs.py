@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shlex
 import tarfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from docsfy_jupyter import VariantKey, connect
 from docsfy_jupyter.cli import main
 from docsfy_jupyter.cli.output import plain
 
+MINUTE = r"20\d\d-\d\d-\d\d \d\d:\d\d"
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -42,7 +44,7 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     common = ("--provider", "fake", "--model", "pages=2", "--name", "via-cli")
     code, out, err = run("generate", str(shared_repo), *common)
     assert code == 0
-    assert out.startswith("via-cli · fake/pages=2 · ready · 2 / 2 pages · main · as of ")
+    assert re.match(rf"via-cli · fake/pages=2 · ready · 2 / 2 pages · main · generated {MINUTE} · as of {MINUTE}\n", out)
     assert "The site: http://127.0.0.1:" in out
     assert err.splitlines()[-1] == "✓ Documentation ready!"
     assert "✓ Generated page 2 of 2: Page " in err
@@ -51,7 +53,7 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     assert document(run, "status", "via-cli/main/fake/pages=2") == document(run, "status", "via-cli", "fake", "pages=2", "--branch", "main")
     assert "via-cli" in {row["name"] for row in document(run, "list")["projects"]}
     assert "via-cli" in {row["name"] for row in document(run, "runs")["runs"]}
-    assert "  ready        via-cli/main/fake/pages=2  by " in run("runs")[1]
+    assert re.search(rf"(?m)^{MINUTE}:\d\d[+-]\d\d:\d\d  ready        +\d+\.\d s  via-cli/main/fake/pages=2  by ", run("runs")[1])
     assert ("via-cli", "current") in {(row["name"], row["state"]) for row in document(run, "freshness")["variants"]}
     assert "current  via-cli/main/fake/pages=2" in run("freshness")[1]
     assert document(run, "render", "via-cli")["status"] == "ready"
@@ -156,6 +158,11 @@ def test_a_run_that_fails_is_exit_code_1_with_its_reason(run: Run, shared_repo: 
     assert "fails · fake/pages=2,fail=page-1 · error · 1 / 2 pages · main" in out
     assert "1 of 2 pages failed: page-1 (" in out
     assert err.splitlines()[-1] == "✗ Generation failed"
+    for verb in ("list", "runs", "status"):
+        lines = run(verb, *(["fails"] if verb == "status" else []))[1].splitlines()
+        at = next(index for index, line in enumerate(lines) if "fails" in line)
+        assert " error " in lines[at]
+        assert lines[at + 1].startswith("    1 of 2 pages failed: page-1 (")
     assert not out_dir.exists()
     code, out, err = run("generate", str(shared_repo), *model, "--json")
     assert (code, err, json.loads(out)["status"]) == (1, "", "error")
