@@ -11,6 +11,11 @@ from docsfy_jupyter.errors import ProviderUnavailable
 _LONGEST_LINE = 256  # bytes; what the kernel reads of an interpreter line
 
 
+def is_on_path(names: Sequence[str], path: str) -> bool:
+    """Say whether a file of one of the names is there, whether or not it can be started."""
+    return any(_candidates(name, path) for name in names)
+
+
 def find_program(names: Sequence[str], path: str, hint: str = "") -> str:
     """Return the file of the first of some names that is on the PATH and can be started.
 

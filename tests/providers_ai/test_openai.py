@@ -130,7 +130,7 @@ async def test_busy_answers_pause_every_run_and_none_fails(chat: FakeChat, demo_
         if asked.planning or len(fake.page_calls) < 4:
             return None
         began = pause.setdefault("began", asked.at)
-        return (429, {"Retry-After": "2"}, {"error": {"message": "slow down"}}) if asked.at - began < 1 else None
+        return (429, {"Retry-After": "10"}, {"error": {"message": "slow down"}}) if asked.at - began < 10 else None
 
     chat.answer = busy
     async with with_chat(chat, tmp_path) as manager:
@@ -139,8 +139,9 @@ async def test_busy_answers_pause_every_run_and_none_fails(chat: FakeChat, demo_
         events = [e for row in rows for e in await (await manager.ready()).list_events(row.generation_id, 0, 500)]
     assert [row.status for row in rows] == [Status.READY] * 3
     late = [asked.at - pause["began"] for asked in chat.asked]
-    assert not [at for at in late if 1 < at < 1.9], "asked within the pause"
-    assert any("all calls wait 2 s" in event["text"] for event in events)
+    # what was on its way as the pause began may still arrive; it ends no sooner than after the last of them
+    assert not [at for at in late if 2 < at < 9.9], "asked within the pause"
+    assert any("all calls wait 10 s" in event["text"] for event in events)
 
 
 @pytest.mark.parametrize(("status", "sentence"), [(401, "Incorrect API key provided"), (402, "Insufficient credits")])

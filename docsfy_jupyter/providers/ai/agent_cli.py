@@ -12,7 +12,7 @@ import re
 import shutil
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -136,9 +136,12 @@ class AgentCliProvider(Provider):
             return known
         return replace(known, basis="notional")
 
-    @asynccontextmanager
-    async def open(self, context: RunContext) -> AsyncIterator[ProviderSession]:
+    def open(self, context: RunContext) -> AbstractAsyncContextManager[ProviderSession]:
         """Open a session; nothing is held between calls."""
+        return self._opened(context)
+
+    @asynccontextmanager
+    async def _opened(self, context: RunContext) -> AsyncIterator[ProviderSession]:
         if self._gate is None:
             self._gate = Gate(self.options.max_concurrent_calls)
         steering = await asyncio.to_thread(read_steering, context.checkout, context.files)

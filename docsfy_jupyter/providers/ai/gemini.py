@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter.errors import ProviderFailed
+from docsfy_jupyter.generation.process import child_environment
 from docsfy_jupyter.providers.ai.agent_cli import MODEL, AgentCliProvider, Reply, count, total
 from docsfy_jupyter.providers.ai.answers import failure_of
-from docsfy_jupyter.providers.base import Usage
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.providers.base import ProviderSession, RunContext, Usage
+from docsfy_jupyter.providers.programs import is_on_path
 
+_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+_GOOGLE = "https://generativelanguage.googleapis.com"
+_COMPATIBLE = "/v1beta/openai"  # https://ai.google.dev/gemini-api/docs/openai
 _NO_LOGIN = 41  # exit code and error code for a login that is missing or not chosen
 
 
@@ -50,10 +58,51 @@ class GeminiProvider(AgentCliProvider):
         "GOOGLE_CLOUD_LOCATION",
     )
     set_aside = (".gemini", ".env")
-    install = "Install it with `npm install -g @google/gemini-cli`; set GEMINI_API_KEY, or log in once with `gemini`"
+    install = (
+        "Install it with `npm install -g @google/gemini-cli` and log in once with `gemini`, or set GEMINI_API_KEY, "
+        "which does without the program too"
+    )
     billed_by = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI")
     patience = 2  # each of which tries ten times by itself, for minutes
     suggested = ("gemini-2.5-pro", "gemini-2.5-flash")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._http: OpenAIProvider | None = None
+
+    def check(self, model: str) -> None:
+        """Look the program up, or the key where there is no program; start and ask nothing."""
+        http = self._over_http()
+        if http is not None:
+            http.check(model)
+        else:
+            super().check(model)
+
+    def not_reached(self) -> str | None:
+        """Try the endpoint, where calls go there."""
+        http = self._over_http()
+        return http.not_reached() if http is not None else super().not_reached()
+
+    def tokens_shown(self, repository: int) -> int:
+        """Guess by the way that calls take."""
+        http = self._over_http()
+        return http.tokens_shown(repository) if http is not None else super().tokens_shown(repository)
+
+    def open(self, context: RunContext) -> AbstractAsyncContextManager[ProviderSession]:
+        """Open a session, through Google's OpenAI-compatible endpoint where there is a key and no program."""
+        http = self._over_http()
+        return http.open(context) if http is not None else super().open(context)
+
+    def _over_http(self) -> OpenAIProvider | None:
+        key = next((name for name in _KEYS if os.environ.get(name, "").strip()), "")
+        if not key or is_on_path(self.programs, child_environment()["PATH"]):
+            return None
+        if self._http is None or self._http.server.key_env != key:
+            base = os.environ.get("GOOGLE_GEMINI_BASE_URL") or _GOOGLE
+            server = OpenAIServer(base_url=base.rstrip("/") + _COMPATIBLE, key_env=key, default_model=self.default_model)
+            self._http = OpenAIProvider(self.name, server, self.options.max_concurrent_calls)
+            self._http.options = self.options
+        return self._http
 
     def read(self, envelope: Mapping[str, Any], env: Mapping[str, str]) -> Reply:
         """Read ``response`` or ``error``; the program tells tokens and no price."""
