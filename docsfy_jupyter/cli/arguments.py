@@ -47,7 +47,8 @@ def _shared() -> argparse.ArgumentParser:
     shared.add_argument("--url", help="base URL of a running Jupyter server; otherwise it is found, or a private one is started")
     shared.add_argument("--token", help="its token (default: the one that a server of yours tells, or the one of this kernel)")
     shared.add_argument("--verify", metavar="FILE", default=True, help="certificates to trust (default: those of this system)")
-    shared.add_argument("--data-dir", metavar="DIR", help="start a private server on this data folder (not with --url)")
+    text = "start a private server on this data folder (default: the one of your Jupyter; not with --url)"
+    shared.add_argument("--data-dir", metavar="DIR", help=text)
     shared.set_defaults(output=None, watch=True, alone=False, private=None)
     return shared
 

@@ -40,11 +40,12 @@ def find_program(names: Sequence[str], path: str, hint: str = "") -> str:
             if os.access(file, os.X_OK):
                 _check_interpreter(file, path)
                 return str(file)
-            refused = refused or f"{file} may not be executed (permission denied); make it executable: chmod +x. PATH: {path}"
+            text = f"{file} may not be executed (permission denied); make it executable: chmod +x. PATH of the server: {path}"
+            refused = refused or text
     if refused:
         raise ProviderUnavailable(refused)
-    text = f"{' or '.join(names)} not found on the server's PATH: {path}"
-    raise ProviderUnavailable(f"{text}. {hint}".rstrip(". ") + ".")
+    text = f"{' or '.join(names)} not found on the server's PATH. {hint}".rstrip(". ")
+    raise ProviderUnavailable(f"{text}. PATH of the server: {path}")
 
 
 def _candidates(name: str, path: str) -> list[Path]:

@@ -13,7 +13,9 @@ from commands import run
 from servers import Server
 
 from docsfy_jupyter.cli import main
+from docsfy_jupyter.cli.doctor import _providers
 from docsfy_jupyter.cli.machine import configuration
+from docsfy_jupyter.providers.registry import ProviderRegistry
 
 
 def findings(home: Path, *args: str, code: int) -> dict[str, dict[str, str]]:
@@ -71,7 +73,19 @@ def test_doctor_looks_at_the_folder_of_the_server_that_it_found(
     assert f"free for {server.data_dir}" in found["disk"]["text"]
     assert found["provider dead"]["text"].startswith(f"not reached: no connection to {url}: ")
     assert found["provider bad"]["text"].startswith("c.DocsfyApp.openai_servers['bad'] cannot be used: 'base_url' is missing; ")
-    assert [topic for topic, finding in found.items() if "PATH of the server" in topic + finding["text"]] in ([], ["PATH of the server"])
+
+
+def test_doctor_prints_the_path_of_the_server_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/usr/bin:/opt/one two"
+    monkeypatch.setenv("PATH", path)
+    registry = ProviderRegistry({"mine": ["no-such-program"], "other": ["nor-this"]})
+    findings = {finding.topic: finding.text for finding in _providers({**registry.describe(), "default_provider": "local"})}
+    assert "".join(findings.values()).count(path) == 1
+    assert findings.pop("PATH of the server") == path
+    missing = {topic: text for topic, text in findings.items() if " not found" in text}
+    assert len(missing) == 5
+    assert "Install it with `npm install" in missing["provider claude"]
+    assert missing["provider mine"].startswith("no-such-program not found on the server's PATH")
 
 
 @pytest.mark.parametrize(

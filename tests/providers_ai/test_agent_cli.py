@@ -249,6 +249,6 @@ async def test_a_program_that_cannot_be_started_is_told_before_the_run_and_by_it
         program.write_text("#!/usr/bin/env -S no-such-node --flag\n")
         await refused("interpreter that is not there: #!/usr/bin/env -S no-such-node --flag")
         monkeypatch.setenv("PATH", "/usr/bin:/bin")
-        await refused("claude not found on the server's PATH: /usr/bin:/bin", "npm install")
+        await refused("claude not found on the server's PATH. Install", "npm install", "PATH of the server: /usr/bin:/bin")
         assert list(manager.feed.rows()) == []
     assert agents.calls() == []
