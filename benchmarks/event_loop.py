@@ -64,7 +64,7 @@ class Server:
     """A Jupyter server with the extension and the ticker."""
 
     def __init__(self, home: Path, at_once: int, *more: str) -> None:
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         self._out = home / "late.json"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

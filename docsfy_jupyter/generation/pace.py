@@ -44,4 +44,7 @@ class Pace:
         if self._seconds is None:
             return None
         # the last pages do not fill every lane, hence the rounding up
-        return now + timedelta(seconds=self._seconds * -(-left // self._lanes))
+        from_now = now + timedelta(seconds=self._seconds * -(-left // self._lanes))
+        # counted from now, pages in work would begin only now; counted from the beginning, a slow start would not show
+        from_begin = self._began + timedelta(seconds=self._seconds * -(-(left + done) // self._lanes))
+        return from_now - max(from_now - max(from_begin, now), timedelta()) / 2
