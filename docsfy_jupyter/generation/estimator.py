@@ -134,7 +134,7 @@ class Estimator:
             tree = await git.output("ls-tree", "-r", "-l", "-z", commit, cwd=Path(source.location), limit=_LIMIT)
         except (SourceFailed, ChildError) as error:
             raise BadRequest(error.message) from None
-        return commit, parse_tree(tree)
+        return commit, await asyncio.to_thread(parse_tree, tree)
 
     async def _work(
         self, request: GenerateRequest, source: Source, row: Variant | None, local: tuple[str, tuple[TrackedFile, ...]] | None

@@ -161,7 +161,7 @@ async def recorded(job: RunJob, emit: Emitter, purpose: str, slug: str | None, c
         raise
     finally:
         usage = job.provider.priced(job.key.ai_model, usage)
-        job.budget.add(usage.cost_usd)
+        job.budget.add(usage.cost_usd, answered=outcome == "ok")
         emit.called(
             CallRecord(
                 generation_id=job.generation_id,

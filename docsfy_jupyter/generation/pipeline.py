@@ -51,8 +51,6 @@ class Pipeline:
             A step failed; the message is for people.
         """
         job = self._job
-        if job.force:
-            await asyncio.to_thread(job.folder.empty_cache)
         self._emit.stage(Stage.CLONING)
         clone = await checkout(job.source, job.key.branch, job.scratch / "clone", job.policy, job.processes, self._emit.log)
         self._emit.change(is_default_branch=clone.is_default_branch, ref_kind=clone.ref_kind)
@@ -87,11 +85,13 @@ class Pipeline:
         )
 
     async def _settled_plan(self, session: ProviderSession, clone: Checkout) -> tuple[Plan, bool]:
+        if self._job.force:  # now that the repository is here and the work may begin: what was paid for is lost for nothing else
+            self._check_budget()
+            await asyncio.to_thread(self._job.folder.empty_cache)
         known = await asyncio.to_thread(self._job.folder.load_plan)
         if known and known.commit == clone.commit and known.settings == self._settings:
             return known.plan, await asyncio.to_thread(self._stands, session, clone, known.plan)
-        if self._job.budget.used_up:  # others have spent what the day allows while this run was queued
-            raise CostLimitReached(self._job.budget.stopped("the plan and all pages"))
+        self._check_budget()
         request = PlanRequest()
         if known and known.settings == self._settings:
             self._emit.stage(Stage.INCREMENTAL_PLANNING)
@@ -106,6 +106,11 @@ class Pipeline:
             self._emit.log("plan_repaired", note)
         await asyncio.to_thread(self._job.folder.store_plan, KnownPlan(clone.commit, self._settings, plan))
         return plan, False
+
+    def _check_budget(self) -> None:
+        """Stop where others have spent what the day allows while this run was queued."""
+        if self._job.budget.used_up:
+            raise CostLimitReached(self._job.budget.stopped("the plan and all pages"))
 
     def _stands(self, session: ProviderSession, clone: Checkout, plan: Plan) -> bool:
         """Say whether nothing is left to do: same commit and settings, every page cached, the site there."""

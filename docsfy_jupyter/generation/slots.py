@@ -18,6 +18,7 @@ class _Turn:
     moved: Callable[[int], None]
     order: tuple[int, int]  # its round, and when it came
     given: asyncio.Event = field(default_factory=asyncio.Event)
+    told: int = 0  # the place that it knows
 
 
 class Slots:
@@ -96,4 +97,6 @@ class Slots:
 
     def _tell(self) -> None:
         for position, turn in enumerate(self._waiting, 1):
-            turn.moved(position)
+            if turn.told != position:
+                turn.told = position
+                turn.moved(position)

@@ -90,16 +90,32 @@ class Budget:
         self.limit = limit
         self.spent = 0.0
         self._day = day or DailySpending(None)
+        self._untold = False
 
-    def add(self, cost: float | None) -> None:
-        """Add the cost of a call."""
+    def add(self, cost: float | None, *, answered: bool = True) -> None:
+        """Add the cost of a call.
+
+        Parameters
+        ----------
+        cost : float or None
+            US dollars; None where nobody told.
+        answered : bool
+            Whether it was a call that succeeded. One that failed seldom costs; one that was answered always does, and a
+            limit cannot be kept by somebody who does not know how much.
+        """
         self.spent += cost or 0.0
         self._day.add(cost)
+        self._untold = self._untold or (answered and cost is None)
+
+    @property
+    def _blind(self) -> bool:
+        """Whether there is a limit, and a call that counts towards it by nobody knows how much."""
+        return self._untold and (self.limit is not None or self._day.limit is not None)
 
     @property
     def used_up(self) -> bool:
         """Whether nothing more may be begun."""
-        return self._day.used_up or (self.limit is not None and self.spent >= self.limit)
+        return self._day.used_up or self._blind or (self.limit is not None and self.spent >= self.limit)
 
     def stopped(self, left: str) -> str:
         """Say why a run stopped, and how it goes on.
@@ -113,6 +129,13 @@ class Budget:
             return (
                 f"Stopped at the cost limit: ${self.spent:.2f} spent of ${self.limit:.2f}, {left} left. What is done is kept; "
                 "generate again with a higher max_cost_usd for the rest."
+            )
+        if self._blind:
+            limit = "max_cost_usd" if self.limit is not None else "max_cost_usd_per_day"
+            return (
+                f"Stopped, since {limit} cannot be kept: a call was answered without the tokens that it took, so nobody knows "
+                f"what it cost; {left} left. What is done is kept; generate again without the limit, or with a provider that "
+                "tells its usage, for the rest."
             )
         return (
             f"Stopped at the day's cost limit: {self._day.sentence}, {left} left. What is done is kept; generate again then, or "

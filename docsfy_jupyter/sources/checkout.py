@@ -96,7 +96,8 @@ async def checkout(
         git, refs, kind = await _find_ref(given, source, ref, policy)
         await _clone(git, ref, into, policy, policy.clone_timeout - (time.monotonic() - began))
         commit = (await git.output("rev-parse", "HEAD^{commit}", cwd=into)).decode().strip()
-        files = parse_tree(await git.output("ls-tree", "-r", "-l", "-z", "HEAD", cwd=into))
+        tree = await git.output("ls-tree", "-r", "-l", "-z", "HEAD", cwd=into)
+        files = await off_loop(lambda: parse_tree(tree))  # a second for 100,000 files
         notes = [*_moved(given, git), *await _uncommitted(git, source), *await off_loop(lambda: _lfs_note(into, files))]
     except BaseException as error:
         _, cancelled = await unbroken(off_loop(lambda: shutil.rmtree(into, ignore_errors=True)))

@@ -24,10 +24,16 @@ class Queue:
         self.begun: list[str] = []
         self.places: dict[str, int] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.told: list[tuple[str, int]] = []
         self._ends: dict[str, asyncio.Event] = {}
 
     def _told(self, name: str) -> Callable[[int], None]:
-        return lambda position: self.places.update({name: position})
+        def told(position: int) -> None:
+            assert self.places.get(name) != position, "nothing changed"
+            self.told.append((name, position))
+            self.places[name] = position
+
+        return told
 
     async def _hold(self, name: str, repository: str, provider: str) -> None:
         async with self.slots.slot(repository, provider, self._told(name)):
@@ -79,6 +85,17 @@ async def test_a_repository_that_comes_late_joins_the_round_that_is_on() -> None
         await queue.end(f"a{number}")
     await queue.add("late", "b")
     assert queue.places == {"late": 1, "a4": 2, "a5": 3}
+
+
+async def test_who_keeps_its_place_is_told_nothing() -> None:
+    queue = Queue(Slots(1))
+    for number in range(5):
+        await queue.add(f"a{number}", "a")
+    queue.told.clear()
+    await queue.add("a5", "a")
+    assert queue.told == [("a5", 5)]
+    await queue.abort("a3")
+    assert queue.told[1:] == [("a4", 3), ("a5", 4)]
 
 
 async def test_a_provider_without_room_is_passed_over_and_keeps_its_place() -> None:

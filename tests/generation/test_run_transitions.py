@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,21 @@ async def test_the_same_commit_is_up_to_date_and_force_begins_at_zero(tmp_path: 
         assert len(rows[-1].pages_done) == 3
         assert rows[-1].last_generated != first.last_generated
         assert statements.ends == ["ready", "ready"]
+
+
+async def test_a_forced_run_that_ends_before_its_work_begins_loses_no_page(tmp_path: Path, demo_repo: Path) -> None:
+    async with running(tmp_path) as manager:
+        key = await start(manager, demo_repo)
+        assert (await finished(manager, key)).status is Status.READY
+        away = demo_repo.rename(demo_repo.with_name("away"))
+        (demo_repo / ".git").mkdir(parents=True)  # nothing that git could clone
+        await start(manager, demo_repo, force=True, branch="main")
+        assert (await finished(manager, key)).status is Status.ERROR
+        shutil.rmtree(demo_repo)
+        away.rename(demo_repo)
+        again = await start(manager, demo_repo)
+        row = await finished(manager, again)
+        assert (row.status, row.current_stage, row.page_count) == (Status.READY, Stage.UP_TO_DATE, 3)
 
 
 @pytest.mark.case("F13")

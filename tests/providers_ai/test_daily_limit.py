@@ -100,3 +100,22 @@ async def test_a_run_that_waited_while_others_spent_the_day_makes_no_call(
     assert (row.status, row.run_cost_usd) == (Status.ERROR, 0.0)
     assert "the plan and all pages left" in str(row.error_message)
     assert len(agents.turns()) == 4
+
+
+async def test_a_forced_run_that_waited_while_others_spent_the_day_loses_no_page(
+    agents: Agents, demo_repo: Path, tmp_path: Path
+) -> None:
+    agents.steer(pages=3)
+    async with running(tmp_path, max_cost_usd_per_day=2.0, max_concurrent_generations=1) as manager:
+        paid = await ran(manager, demo_repo, model="n")
+        assert (paid.status, paid.run_cost_usd) == (Status.READY, 1.0)
+        agents.steer(pages=3, plan={"sleep": 1.0})
+        first = await start(manager, demo_repo, "m", "claude")
+        second = await start(manager, demo_repo, "n", "claude", force=True)
+        await until(manager, second, lambda row: row.current_stage is Stage.QUEUED)
+        await finished(manager, first)
+        row = await finished(manager, second)
+        assert (row.status, row.run_cost_usd) == (Status.ERROR, 0.0)
+    async with running(tmp_path) as manager:
+        row = await ran(manager, demo_repo, model="n")
+    assert (row.status, row.current_stage, row.page_count) == (Status.READY, Stage.UP_TO_DATE, 3)

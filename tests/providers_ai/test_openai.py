@@ -293,6 +293,23 @@ async def test_a_run_stops_at_its_cost_limit_and_a_higher_one_finishes_it(chat: 
             await start(manager, demo_repo, "pages=1", max_cost_usd=1)
 
 
+async def test_a_limited_run_stops_when_nobody_tells_what_a_call_took(chat: FakeChat, demo_repo: Path, tmp_path: Path) -> None:
+    def answer(fake: FakeChat, asked: Asked) -> Any:
+        untold = {"choices": [{"message": {"role": "assistant", "content": "# A page\n\nText."}, "finish_reason": "stop"}]}
+        return None if asked.planning or asked.title in ("Page 1", "Page 2") else (200, {}, untold)
+
+    chat.pages, chat.answer = 6, answer
+    async with with_chat(chat, tmp_path, prices={"m": (1.0, 1.0)}, limits={"max_concurrent_pages": 1}) as manager:
+        key = await start(manager, demo_repo, "m", "chat", max_cost_usd=5)
+        row = await finished(manager, key)
+        assert (row.status, row.page_count, len(chat.page_calls)) == (Status.ERROR, 3, 3)
+        assert "max_cost_usd cannot be kept" in str(row.error_message)
+        assert "3 of 6 pages left" in str(row.error_message)
+        await start(manager, demo_repo, "m", "chat")
+        assert (await finished(manager, key)).status is Status.READY
+        assert len(chat.page_calls) == 6
+
+
 @pytest.mark.parametrize(
     ("header", "tries", "seconds"), [("7", 1, 7), ("0.5", 1, 0.5), (None, 1, 1), (None, 4, 8), ("soon", 2, 2), (None, 20, 60), ("-3", 1, 0)]
 )
