@@ -10,11 +10,11 @@ from typing import Any
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.parameters import BatchParameters
-from docsfy_jupyter.batch.publishing import is_published, publish
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, from_row, without_row
 from docsfy_jupyter.batch.variants import Wanted, matching
 from docsfy_jupyter.client import batches, verbs
 from docsfy_jupyter.client.batches import Row
+from docsfy_jupyter.client.folders import check_folder, holds_version, unpack_site
 from docsfy_jupyter.client.steps import Steps
 from docsfy_jupyter.models import VariantKey, iso, utc_now
 from docsfy_jupyter.requests import MAX_BATCH
@@ -244,19 +244,24 @@ def _publish(state: State, results: Sequence[VariantResult]) -> Steps[list[Varia
             published.append(result)
             continue
         try:
-            yield from _publish_one(result, wanted.publish_dir)
-            published.append(replace(result, published=str(wanted.publish_dir)))
+            left_out = yield from _publish_one(result, wanted.publish_dir)
         except (errors.DocsfyError, OSError) as error:
             reason = f"its site could not be published in {wanted.publish_dir}: {error}"
             published.append(replace(result, outcome="error", reason=reason))
+            continue
+        kept = f"others' files have these names, they were left as they are: {', '.join(left_out)}" if left_out else None
+        why = "; ".join(filter(None, (result.reason, kept))) or None
+        published.append(replace(result, published=str(wanted.publish_dir), reason=why))
     return published
 
 
-def _publish_one(result: VariantResult, folder: Path) -> Steps[None]:
+def _publish_one(result: VariantResult, folder: Path) -> Steps[list[str]]:
+    """Publish a site unless the folder has it already; returns the files of it that were left out."""
     row = yield from verbs.get(f"{result.name}", result.provider, result.model, branch=result.branch)
     version = f"{row.address} {row.last_generated}"
-    if is_published(folder, version):
-        return
+    if holds_version(folder, version):
+        return []
+    check_folder(folder)
     with tempfile.TemporaryDirectory(prefix="docsfy-publish-") as aside:
         archive = yield from verbs.download(row, target=Path(aside) / "site.tar.gz")
-        publish(archive, folder, version)
+        return unpack_site(archive, folder, version=version)

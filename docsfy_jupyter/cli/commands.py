@@ -15,8 +15,8 @@ from docsfy_jupyter import errors
 from docsfy_jupyter.cli import INTERRUPTED
 from docsfy_jupyter.cli.money import agree_to_pay
 from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json, reason_of, run_line
-from docsfy_jupyter.cli.sites import unpack_site
 from docsfy_jupyter.client.client import DocsfyClient
+from docsfy_jupyter.client.folders import unpack_site
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.money import dollars
 

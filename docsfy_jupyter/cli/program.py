@@ -14,10 +14,14 @@ from docsfy_jupyter.cli.arguments import parser
 from docsfy_jupyter.cli.doctor import doctor
 from docsfy_jupyter.cli.output import say_error
 from docsfy_jupyter.cli.session import open_client
-from docsfy_jupyter.cli.sites import check_output
+from docsfy_jupyter.client.folders import check_folder
 
 _BAD_INPUT = (errors.BadRequest, errors.NotFound, errors.Conflict)
 _READING = (commands.list_all, commands.runs, commands.freshness, commands.status, commands.download, doctor)
+_FORCE_OUTPUT = (
+    "choose another folder, or pass --force-output to put the site between the files that are there (those of the same name are "
+    "replaced)"
+)
 _GOES_ON = "What a running server has begun goes on there; `jupyter docsfy list` shows what became of it."
 _NO_SERVER = (
     errors.ServerNotFound,
@@ -72,4 +76,4 @@ def _check(options: argparse.Namespace) -> None:
     if options.output and not options.watch:
         raise errors.BadRequest("--output needs the end of the run, which --no-watch does not wait for; leave one of them out.")
     if options.output:
-        check_output(Path(options.output), overwrite=options.force_output)
+        check_folder(Path(options.output), overwrite=options.force_output, advice=_FORCE_OUTPUT)

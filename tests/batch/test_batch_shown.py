@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from docsfy_jupyter import BadRequest
 from docsfy_jupyter.batch.chart import VEGA_LITE, stage_chart
-from docsfy_jupyter.batch.publishing import is_published, publish
 from docsfy_jupyter.batch.receipts import add_note, read_result, reserve
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, stage_seconds
 from docsfy_jupyter.batch.summary import as_html, as_markdown, as_text, headline, time_text
@@ -84,32 +81,3 @@ def test_a_receipt_that_was_cut_off_gets_a_note_that_programs_can_read(tmp_path:
     add_note(receipt, as_markdown(result), result)
     assert read_result(receipt) == result
     assert "cut off" in receipt.read_text("utf-8")
-
-
-def archive(folder: Path, text: str) -> Path:
-    """Make an archive of a site."""
-    site = folder / "demo-main"
-    site.mkdir(exist_ok=True)
-    (site / "index.html").write_text(text, "utf-8")
-    path = folder / "site.tar.gz"
-    with tarfile.open(path, "w:gz") as tar:
-        tar.add(site, "demo-main")
-    return path
-
-
-def test_a_site_is_swapped_in_whole_and_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    target = tmp_path / "www" / "demo"
-    publish(archive(tmp_path, "one"), target, "demo 1")
-    (target / "left-over.html").write_text("of version one", "utf-8")
-    assert is_published(target, "demo 1")
-    assert not is_published(target, "demo 2")
-    publish(archive(tmp_path, "two"), target, "demo 2")
-    assert sorted(path.name for path in target.iterdir()) == [".docsfy-site", "index.html"]
-    assert (target / "index.html").read_text("utf-8") == "two"
-    assert [path.name for path in target.parent.iterdir()] == ["demo"]
-    other = tmp_path / "other"
-    other.mkdir()
-    (other / "precious.txt").write_text("x", "utf-8")
-    with pytest.raises(BadRequest, match="left alone"):
-        publish(archive(tmp_path, "three"), other, "demo 3")
-    assert [path.name for path in other.iterdir()] == ["precious.txt"]

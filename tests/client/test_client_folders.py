@@ -1,16 +1,19 @@
-"""The folder of ``--output``: files of others stay, files of an earlier site go, and what cannot be written is told first."""
+"""The folder of ``--output`` and ``publish_dir``: files of others stay, files of an earlier site go, and what cannot be written is told first."""
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import subprocess
+import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from docsfy_jupyter.cli.sites import check_output, unpack_site
+from docsfy_jupyter.client.folders import check_folder, holds_version, unpack_site
 from docsfy_jupyter.errors import BadRequest, ClientError
 
 MARK = ".docsfy-site"
@@ -44,7 +47,7 @@ def test_what_others_put_there_stays_and_what_an_earlier_site_had_goes(tmp_path:
         (out / name).parent.mkdir(exist_ok=True)
         (out / name).write_text(text)
     inode = out.stat().st_ino
-    check_output(out, overwrite=False)
+    check_folder(out)
     assert unpack_site(archive(tmp_path, index_html="2", new_html="2", assets__a_js="2"), out) == []
     assert tree(out) == {"index.html": "2", "new.html": "2", "assets/a.js": "2", **theirs}
     assert not (out / "gone").exists()
@@ -89,6 +92,88 @@ def test_a_mark_of_an_early_version_names_no_files(tmp_path: Path, out: Path) ->
     assert tree(out) == {"index.html": "2", "CNAME": "made by docsfy_jupyter\n"}
 
 
+def test_a_mark_of_an_early_batch_has_a_version_that_is_no_file(tmp_path: Path, out: Path) -> None:
+    out.mkdir(parents=True)
+    (out / "index.html").write_text("1")
+    (out / MARK).write_text("made by docsfy_jupyter\ndemo/main/local/static 2026-11-25T03:00:00+00:00\n")
+    assert unpack_site(archive(tmp_path, index_html="2"), out) == []
+    assert tree(out) == {"index.html": "2"}
+
+
+def test_the_version_of_a_site_is_known_once_all_of_it_is_there(tmp_path: Path, out: Path) -> None:
+    assert not holds_version(out, "demo 1")
+    unpack_site(archive(tmp_path, index_html="1"), out, version="demo 1")
+    assert holds_version(out, "demo 1")
+    assert not holds_version(out, "demo 2")
+    (out / "robots.txt").write_text("mine")
+    assert unpack_site(archive(tmp_path, index_html="2", robots_txt="2"), out, version="demo 2") == ["robots.txt"]
+    assert not holds_version(out, "demo 2")
+    assert not holds_version(out, "")
+    (out / "robots.txt").unlink()
+    assert unpack_site(archive(tmp_path, index_html="2", robots_txt="2"), out, version="demo 2") == []
+    assert holds_version(out, "demo 2")
+    assert tree(out) == {"index.html": "2", "robots.txt": "2"}  # no version is taken for a file
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from docsfy_jupyter.client import folders
+
+left, replace = int(sys.argv[1]), os.replace
+
+def counted(*paths):
+    global left
+    left -= 1
+    if not left:
+        os._exit(9)  # as by kill -9: nothing is tidied up
+    replace(*paths)
+
+os.replace = counted
+folders.unpack_site(Path(sys.argv[2]), Path(sys.argv[3]), version="2")
+"""
+
+
+@pytest.mark.parametrize("moment", range(1, 7))
+def test_killed_at_any_moment_every_page_is_whole_and_the_next_one_finishes_it(tmp_path: Path, out: Path, moment: int) -> None:
+    unpack_site(archive(tmp_path, index_html="1", both_html="1", old_html="1", old_js="1"), out, version="1")
+    (out / "CNAME").write_text("docs.example.org")
+    new = archive(tmp_path, index_html="2", both_html="2", new_html="2", new_js="2")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(moment), str(new), str(out)], check=False)
+    assert done.returncode == 9
+    seen = {name: text for name, text in tree(out).items() if "/" not in name}
+    assert seen.pop("CNAME") == "docs.example.org"
+    assert seen["index.html"] in "12"
+    assert seen["both.html"] in "12"
+    assert "2" not in (seen["index.html"], seen["both.html"]) or seen["new.js"] == "2"  # what new pages load is there
+    assert {"old.html": "1", "old.js": "1"}.items() <= seen.items() or seen["index.html"] == "2"
+    assert not holds_version(out, "2")
+    check_folder(out)
+    assert unpack_site(new, out, version="2") == []
+    assert tree(out) == {"index.html": "2", "both.html": "2", "new.html": "2", "new.js": "2", "CNAME": "docs.example.org"}
+    assert [path.name for path in out.iterdir() if path.name.startswith(".docsfy-")] == [MARK]
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"<html>", lambda data: data[:10] + b"\xff" * 40, lambda data: b""])
+def test_an_archive_that_is_damaged_is_told_and_the_site_before_stays(tmp_path: Path, out: Path, damage: Callable[[bytes], bytes]) -> None:
+    unpack_site(archive(tmp_path, index_html="1"), out)
+    new = archive(tmp_path, index_html=os.urandom(5000).hex())
+    new.write_bytes(damage(new.read_bytes()))
+    with pytest.raises(ClientError, match="The archive of the site is damaged"):
+        unpack_site(new, out)
+    assert tree(out) == {"index.html": "1"}
+
+
+def test_two_do_not_write_one_folder_at_once(tmp_path: Path, out: Path) -> None:
+    unpack_site(archive(tmp_path, index_html="1"), out)
+    handle = os.open(out, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(ClientError, match="Another process is writing a site"):
+        unpack_site(archive(tmp_path, index_html="2"), out)
+    os.close(handle)
+    assert unpack_site(archive(tmp_path, index_html="2"), out) == []
+
+
 def test_a_file_becomes_a_folder_and_back(tmp_path: Path, out: Path) -> None:
     unpack_site(archive(tmp_path, a="1", b__c="1"), out)
     unpack_site(archive(tmp_path, a__c="2", b="2"), out)
@@ -110,7 +195,7 @@ def unwritable(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_folder_that_cannot_be_written_is_told_by_its_name(tmp_path: Path, unwritable: Path) -> None:
     with pytest.raises(BadRequest) as refused:
-        check_output(unwritable, overwrite=False)
+        check_folder(unwritable)
     assert refused.value.message.startswith(f"{unwritable} cannot be written: ")
     with pytest.raises(ClientError) as failed:
         unpack_site(archive(tmp_path, index_html="1"), unwritable)
