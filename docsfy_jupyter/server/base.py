@@ -79,7 +79,10 @@ class DocsfyHandler(APIHandler):
 
     async def prepare(self, **_: Any) -> None:
         """Authenticate (Jupyter's means, or the extension's own secret that kernels inherit), then authorise."""
-        self._track_activity = self.request.method not in ("GET", "HEAD")
+        self._track_activity = self.request.method not in ("GET", "HEAD", "OPTIONS")
+        if self.request.method == "OPTIONS":  # what a page of another origin asks before its request, never with a login
+            await super().prepare()
+            return
         if self._bears_secret():
             self._token_authenticated = True
             self.current_user = self._jupyter_current_user = User("kernel", "kernel", "Kernel")
