@@ -33,6 +33,9 @@ def test_the_wheel_has_all_that_the_package_reads_at_run_time(wheel: Path) -> No
     assert files
     assert files <= names
     assert "docsfy_jupyter/py.typed" in names
+    with zipfile.ZipFile(wheel) as archive:
+        notebook = archive.read("docsfy_jupyter/batch/batch_regenerate.ipynb")
+    assert notebook == (ROOT / "notebooks" / "batch_regenerate.ipynb").read_bytes()
     assert any(name.startswith("docsfy_jupyter/site/templates/") for name in names)
     assert any(name.endswith("etc/jupyter/jupyter_server_config.d/docsfy_jupyter.json") for name in names)
     assert not any("test" in Path(name).name or "__pycache__" in name for name in names - files)
