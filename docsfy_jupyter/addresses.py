@@ -1,4 +1,4 @@
-"""The one rule for what is the URL of a repository and what a path, as git has it."""
+"""The one rule for what is the URL of a repository and what a path, as git has it; and whether a URL holds a secret."""
 
 from __future__ import annotations
 
@@ -8,8 +8,21 @@ import re
 SCP_LIKE = re.compile(
     r"^(?![A-Za-z]:)(?:(?P<user>[^/@:\s]+)@)?(?P<host>\[[^\]]+\]|[^/:@\s]+):(?P<path>[^\s].*)$"
 )
+_SCP_WITH_SECRET = re.compile(r"^[^/@:\s]+:[^/@\s]+@[\w.-]+\.\w+[/:]")  # https:// was forgotten: me:token@host.org/x
 
 
 def is_url(text: str) -> bool:
     """Whether a text names a repository by a URL, ``https://host/path`` or ``git@host:path``; it is a path otherwise."""
     return "://" in text or SCP_LIKE.match(text) is not None
+
+
+def holds_secret(url: str) -> bool:
+    """Whether a URL has a password or token; a user of https counts as one, ``git@host:path`` and ``ssh://git@host`` do not."""
+    scheme, full, rest = url.partition("://")
+    if not full:
+        return _SCP_WITH_SECRET.match(url) is not None
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, at, _ = authority.rpartition("@")
+    if at:
+        return bool(user) and (":" in user or scheme.lower() in ("http", "https"))
+    return "@" in rest and re.search(r":(?!\d*$)[^\]]*$", authority) is not None  # a password with a slash in it

@@ -7,17 +7,32 @@ that counts as true. Each such fault is told with the way to write it.
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from docsfy_jupyter.addresses import holds_secret
 from docsfy_jupyter.errors import InvalidBody
 from docsfy_jupyter.models import safe_text
 
 M = TypeVar("M", bound=BaseModel)
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+def _without_secret(repo: str) -> str:
+    """Refuse what would stay readable in receipts, results and progress."""
+    if holds_secret(repo):
+        raise ValueError(
+            "holds a user or token before the @, which every receipt would show: leave it out, and name the server's environment "
+            "variable that holds the token instead, credential_env: MY_GIT_TOKEN"
+        )
+    return repo
+
+
+Repo = Annotated[Text, AfterValidator(_without_secret)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -29,7 +44,7 @@ class _Strict(BaseModel):
 class VariantEntry(_Strict):
     """One variant of a batch."""
 
-    repo: Text = Field(description="A URL, or a path relative to the batch file.")
+    repo: Repo = Field(description="A URL, or a path relative to the batch file.")
     name: Text | None = Field(default=None, description="Project name; the repository's own otherwise.")
     branch: Text | None = Field(default=None, description="Branch or tag; the default branch otherwise.")
     provider: Text | None = Field(default=None, description="Who writes the pages; the server's default otherwise.")
@@ -42,7 +57,7 @@ class VariantEntry(_Strict):
 class RepoEntry(_Strict):
     """One repository of a grid."""
 
-    repo: Text
+    repo: Repo
     name: Text | None = None
     credential_env: Text | None = None
 
@@ -57,7 +72,7 @@ class ModelEntry(_Strict):
 class Grid(_Strict):
     """Every repository with every branch and every model."""
 
-    repos: Annotated[list[Text | RepoEntry], Field(min_length=1)]
+    repos: Annotated[list[Repo | RepoEntry], Field(min_length=1)]
     branches: list[Text] = Field(default_factory=list, description="The default branch when empty.")
     models: list[Text | ModelEntry] = Field(default_factory=list, description="provider/model; the server's default when empty.")
 
@@ -82,9 +97,36 @@ class BatchFile(BatchParameters):
 
     on_finished: Text | list[Text] | None = Field(default=None, description="A command that gets the result as JSON on stdin.")
 
+    @field_validator("on_finished")
+    @classmethod
+    def _can_be_started(cls, command: str | list[str] | None) -> str | list[str] | None:
+        if command is not None and not any(part.strip() for part in as_command(command)[:1]):
+            raise ValueError("names no command: write on_finished: [program, argument], or leave it out")
+        return command
+
     def parameters(self) -> dict[str, Any]:
-        """Return what the notebook gets."""
-        return self.model_dump(exclude={"on_finished"}, exclude_none=True)
+        """Return what the notebook gets; a null that is not the notebook's own default is said."""
+        given = self.model_dump(exclude={"on_finished"}, exclude_none=True)
+        fields = BatchParameters.model_fields.items()
+        nulls = [name for name, field in fields if field.get_default(call_default_factory=True) is not None]
+        return given | {name: None for name in nulls if getattr(self, name) is None}
+
+
+def as_command(command: str | list[str]) -> list[str]:
+    """Return a command as the arguments that a shell would make of it.
+
+    Raises
+    ------
+    ValueError
+        With a sentence: its quotes do not fit, or no process can be given it.
+    """
+    try:
+        found = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        raise ValueError(f"cannot be read as a command ({error}): close the quotes, or write a list") from None
+    if any("\0" in part for part in found):
+        raise ValueError("holds a null character, which no command can")
+    return found
 
 
 def read_parameters(given: Mapping[str, Any]) -> BatchParameters:
@@ -126,7 +168,9 @@ def _validated(model: type[M], data: Mapping[Any, Any]) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         found = [_fault(dict(fault), data) for fault in error.errors(include_url=False)]
-        raise InvalidBody.of(list({fault["path"]: fault for fault in reversed(found)}.values())[::-1]) from None
+        first = {fault["path"]: fault for fault in reversed(found)}
+        inner = [fault for path, fault in first.items() if not any(other.startswith(f"{path}.") for other in first)]
+        raise InvalidBody.of(inner[::-1]) from None  # a mapping in a union is also told to be no text: what is wrong in it counts
 
 
 def _fault(error: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
@@ -137,7 +181,8 @@ def _fault(error: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
 
 def _of_union(part: object) -> bool:
     """Whether a part of a path is pydantic's name for a member of a union, not a key that somebody wrote."""
-    return isinstance(part, str) and (part.startswith(("constrained-", "list[")) or part in ("RepoEntry", "ModelEntry", "str"))
+    names, beginnings = ("RepoEntry", "ModelEntry", "str"), ("constrained-", "function-", "list[")
+    return isinstance(part, str) and (part.startswith(beginnings) or part in names)
 
 
 def _reason(error: Mapping[str, Any], loc: Sequence[Any], data: Mapping[str, Any]) -> str:
@@ -145,6 +190,8 @@ def _reason(error: Mapping[str, Any], loc: Sequence[Any], data: Mapping[str, Any
     name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
     if kind == "extra_forbidden":
         return _unknown(str(loc[-1]), loc)
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
     if kind == "missing":
         return "is needed" + (": a URL, or a path relative to the batch file" if name == "repo" else "")
     if kind == "string_type" and isinstance(value, bool | int | float | date):

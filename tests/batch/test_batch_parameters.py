@@ -47,6 +47,16 @@ def wanted(text: str, base: str = "/srv/jobs") -> list[tuple[Any, ...]]:
         ({"variants": ["https://example.invalid/a"]}, "variants.0", "write '- repo: https://"),
         ({"variants": [{"name": "a"}]}, "variants.0.repo", "is needed: a URL, or a path relative to the batch file"),
         ({"variants": [{"repo": ""}]}, "variants.0.repo", "at least 1 character"),
+        ({"variants": [{"repo": "https://me:ghp_X@example.invalid/x/y.git"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": [{"repo": "https://ghp_X@example.invalid/x/y.git"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
+        ({"grid": {"repos": ["x", "HTTPS://me:p/w@example.invalid/x/y.git"]}}, "grid.repos.1", "credential_env: MY_GIT_TOKEN"),
+        ({"grid": {"repos": [{"repo": "ssh://git:pw@example.invalid/y"}]}}, "grid.repos.0.repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": [{"repo": "me:ghp_X@example.invalid/x/y.git"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": [GOOD], "on_finished": []}, "on_finished", "names no command"),
+        ({"variants": [GOOD], "on_finished": " "}, "on_finished", "names no command"),
+        ({"variants": [GOOD], "on_finished": [" ", "x"]}, "on_finished", "names no command"),
+        ({"variants": [GOOD], "on_finished": 'say "done'}, "on_finished", "close the quotes"),
+        ({"variants": [GOOD], "on_finished": ["say", "\0"]}, "on_finished", "null character"),
         ({True: []}, "True", "write a name in quotes"),
         ({"variants": []}, "", "nothing to do. Write for example:\nvariants:\n  - repo:"),
         ({"variants": [{"repo": "/srv/my repo"}]}, "variants.0", "cannot be the name of a project: give it one, name: my-project"),
@@ -66,6 +76,23 @@ def test_a_fault_is_told_with_its_place_and_how_to_write_it(given: dict[Any, Any
     (fault,) = caught.value.details["faults"]
     assert fault["path"] == path
     assert says in fault["reason"], fault["reason"]
+    assert "ghp_X" not in str(caught.value.details) + caught.value.message
+
+
+@pytest.mark.parametrize(
+    "repo",
+    ["git@example.invalid:x/y.git", "ssh://git@example.invalid/y", "ssh://git@example.invalid:22/y", "https://example.invalid:8443/x/y@v2", "a@b/c", "https://[::1]:80/x@y"],
+)
+def test_an_address_without_a_secret_is_taken(repo: str) -> None:
+    assert read_file({"variants": [{"repo": repo}], "grid": {"repos": [repo]}}).variants[0].repo == repo
+
+
+def test_no_time_limit_reaches_the_notebook_as_none() -> None:
+    file = read_file(yaml.safe_load("{variants: [{repo: a}], timeout: null, on_finished: [x]}"))
+    given = json.loads(json.dumps(file.parameters()))
+    assert read_parameters(given).timeout is None
+    assert given["variants"] == [{"repo": "a", "force": False}]
+    assert read_parameters(read_file({"variants": [GOOD]}).parameters()).timeout == 14400
 
 
 def test_all_faults_are_told_at_once() -> None:
