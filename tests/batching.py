@@ -90,7 +90,7 @@ def ended(child: subprocess.Popen[str]) -> tuple[int, dict[str, Any]]:
 
 def descendants(child: subprocess.Popen[str], word: str) -> list[psutil.Process]:
     """Return the processes below a command whose command line has a word."""
-    return [process for process in psutil.Process(child.pid).children(recursive=True) if word in process.cmdline()]
+    return [process for process in psutil.Process(child.pid).children(recursive=True) if any(word in part for part in process.cmdline())]
 
 
 def told(child: subprocess.Popen[str]) -> list[str]:

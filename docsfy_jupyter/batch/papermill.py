@@ -21,6 +21,8 @@ from docsfy_jupyter.batch.receipts import has_begun
 from docsfy_jupyter.client.discovery import URL_VARIABLE, Address
 from docsfy_jupyter.errors import ClientError
 
+# without a grammar of international addresses, which takes 3 CPU seconds to load and which no notebook's check needs
+_LAUNCH = "import sys; sys.modules['rfc3987_syntax'] = None; from papermill.cli import papermill; papermill()"
 _STARTS = 3  # kernels that may fail to start: their ports are chosen before they are taken
 _LOOK = 0.1  # seconds between looks at the progress
 _PATIENCE = (("SIGINT", 5.0), ("SIGTERM", 3.0), ("SIGKILL", 5.0))  # how a child is asked to end, and seconds it has
@@ -98,7 +100,7 @@ def run_notebook(
         values.write_text(json.dumps(dict(parameters)), "utf-8")
         _write_kernel(folder)
         command = [
-            *(sys.executable, "-P", "-m", "papermill", str(packaged_notebook()), str(receipt.absolute()), "-f", str(values)),
+            *(sys.executable, "-P", "-c", _LAUNCH, str(packaged_notebook()), str(receipt.absolute()), "-f", str(values)),
             *("--kernel", "python3", "--no-progress-bar", "--autosave-cell-every", "5"),
         ]
         for _ in range(_STARTS):
