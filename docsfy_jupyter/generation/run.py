@@ -175,18 +175,23 @@ class Run:
     def checked(self, report: Report) -> None:
         """Take over what the pages mention and the clone does not have; what was known before is no event again."""
         before = self.row
-        found = tuple(Finding(one.slug, one.kind, safe_text(one.name)) for one in report.missing[:MOST_FINDINGS])
-        for finding in (one for one in found if one not in before.finding_list):
+        every = list(dict.fromkeys(Finding(one.slug, one.kind, safe_text(one.name)) for one in report.missing))
+        # What was told stays listed until it is gone: were the first ones listed, new ones would push it out and back in.
+        known = set(before.finding_list)
+        chosen = set(sorted(every, key=lambda one: one not in known)[:MOST_FINDINGS])
+        found = tuple(one for one in every if one in chosen)
+        for finding in (one for one in found if one not in known):
             text = f"Page {finding.slug}: {finding.text} is not in the repository"
             self.log("finding", text, slug=finding.slug, what=finding.kind, name=finding.name)
-        for finding in (one for one in before.finding_list if one not in found):
+        gone = known.difference(every)
+        for finding in (one for one in before.finding_list if one in gone):
             text = f"Page {finding.slug}: {finding.text} is settled"
             self.log("finding_settled", text, slug=finding.slug, what=finding.kind, name=finding.name)
         names = tuple(safe_text(name) for name in report.unmentioned)
         if names and names != before.unmentioned:
             self.log("unmentioned", f"{report.unmentioned_total} public names and options are on no page", names=list(names))
         total = report.unmentioned_total
-        self.change(findings=len(report.missing), finding_list=found, unmentioned=names, unmentioned_total=total)
+        self.change(findings=len(every), finding_list=found, unmentioned=names, unmentioned_total=total)
 
     def log(self, kind: str, text: str, **details: Any) -> None:
         """Append an event."""

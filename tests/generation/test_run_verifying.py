@@ -1,0 +1,127 @@
+"""What comes of the check of a run's pages: findings that do not flap, and no end of the run when it fails."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from docsfy_jupyter.generation.feed import ChangeFeed
+from docsfy_jupyter.generation.job import Emitter, RunJob
+from docsfy_jupyter.generation.open_store import OpenStore
+from docsfy_jupyter.generation.process import ChildResult
+from docsfy_jupyter.generation.progress_writer import ProgressWriter
+from docsfy_jupyter.generation.run import Run, starting_row
+from docsfy_jupyter.generation.settings import Settings
+from docsfy_jupyter.generation.verifying import verify
+from docsfy_jupyter.models import MOST_FINDINGS, Finding, VariantKey
+from docsfy_jupyter.sources.checkout import Checkout
+from docsfy_jupyter.sources.rules import Source
+from docsfy_jupyter.verification.jobs import Missing, Report
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    url, feed, log = "https://h.example/demo", ChangeFeed(), logging.getLogger("test")
+    row = starting_row(VariantKey("demo", "main", "local", "static", "me"), Source("url", url, url, "demo"), "me", None)
+    feed.put(row)
+    return Run(row, None, feed, ProgressWriter(OpenStore(Settings(tmp_path), feed, log), log))
+
+
+def told(run: Run, report: list[Missing]) -> dict[str, list[str]]:
+    run.checked(Report(report))
+    told: dict[str, list[str]] = {}
+    for event in run.take()[0]:
+        told.setdefault(event.kind, []).append(event.details["name"])
+    return told
+
+
+def test_at_the_limit_a_finding_is_told_once_and_settled_when_it_is_gone(run: Run) -> None:
+    old = [Missing("b", "name", f"old_{number}") for number in range(MOST_FINDINGS)]
+    new = [Missing("a", "name", f"new_{number}") for number in range(5)]
+    assert told(run, old) == {"finding": [one.name for one in old]}
+    assert told(run, new + old) == {}
+    assert run.row.findings == MOST_FINDINGS + 5
+    assert run.row.finding_list == tuple(Finding(one.slug, one.kind, one.name) for one in old)
+    assert told(run, new + old[3:]) == {"finding_settled": ["old_0", "old_1", "old_2"], "finding": ["new_0", "new_1", "new_2"]}
+    assert run.row.finding_list[:4] == (
+        *(Finding("a", "name", f"new_{number}") for number in range(3)),
+        Finding("b", "name", "old_3"),
+    )
+    assert told(run, old[3:]) == {"finding_settled": ["new_0", "new_1", "new_2"]}
+    assert told(run, []) == {"finding_settled": [one.name for one in old[3:]]}
+
+
+class Child:
+    """Stands for the checking process: what it prints, or what goes wrong."""
+
+    def __init__(self, outcome: ChildResult | Exception) -> None:
+        self.outcome = outcome
+
+    async def run(self, *_: Any, **__: Any) -> ChildResult:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+class Told:
+    """Takes what the check says."""
+
+    def __init__(self) -> None:
+        self.reports: list[Report] = []
+        self.events: list[str] = []
+
+    def checked(self, report: Report) -> None:
+        self.reports.append(report)
+
+    def log(self, kind: str, text: str) -> None:
+        self.events.append(f"{kind}: {text}")
+
+
+async def verified(outcome: ChildResult | Exception, *, images: Any = ()) -> Told:
+    def page_images(_key: str) -> Any:
+        if isinstance(images, Exception):
+            raise images
+        return images
+
+    folder = SimpleNamespace(page=lambda key: Path(f"{key}.md"), page_images=page_images)
+    job, clone = SimpleNamespace(folder=folder, processes=Child(outcome)), SimpleNamespace(path=Path("clone"), files=())
+    told = Told()
+    await verify(cast("RunJob", job), cast("Emitter", told), cast("Checkout", clone), {"a": "key"})
+    return told
+
+
+REPORT = Report([Missing("a", "name", "gone_thing")], ["left_out"], 1)
+
+
+async def test_what_a_start_up_prints_before_the_report_is_no_trouble() -> None:
+    stdout = b"Welcome to this machine\n{}\n" + REPORT.to_json().encode() + b"\n"
+    assert (await verified(ChildResult(0, stdout, "", 1.0))).reports == [REPORT]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "images"),
+    [
+        (ChildResult(0, b"Welcome", "", 1.0), ()),
+        (ChildResult(0, b"", "", 1.0), ()),
+        (ChildResult(0, b"\xff{}", "", 1.0), ()),
+        (ChildResult(0, b"{}", "", 1.0), ()),
+        (ChildResult(0, b'{"missing": [{"what": 1}]}', "", 1.0), ()),
+        (ChildResult(0, b"[]", "", 1.0), ()),
+        (ChildResult(1, b"", "Traceback: it broke", 1.0), ()),
+        (ChildResult(-11, b"", "", 1.0), ()),
+        (RuntimeError("no child"), ()),
+        (ChildResult(0, REPORT.to_json().encode(), "", 1.0), ValueError("a cache file of another time")),
+    ],
+)
+async def test_whatever_fails_in_the_check_is_one_event_and_no_end_of_the_run(
+    outcome: ChildResult | Exception, images: Any
+) -> None:
+    told = await verified(outcome, images=images)
+    assert told.reports == []
+    (event,) = told.events
+    assert event.startswith("verification_skipped: The pages were not checked against the repository: ")
+    assert not event.endswith(": ")
