@@ -14,7 +14,8 @@ from docsfy_jupyter.cli.money import estimate
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser; ``options.command`` is what a subcommand runs."""
-    found = argparse.ArgumentParser(prog="jupyter docsfy", description="Documentation sites for repositories, from a terminal.")
+    text = "Documentation sites for repositories, from a terminal."
+    found = argparse.ArgumentParser(prog="jupyter docsfy", description=text, epilog=_EXIT_CODES)
     found.add_argument("--version", action="version", version=__version__)
     verbs = found.add_subparsers(required=True, metavar="COMMAND")
     shared = _shared()
@@ -27,13 +28,13 @@ def parser() -> argparse.ArgumentParser:
         ("runs", "list the latest runs", commands.runs),
         ("freshness", "list which variants their branches have left behind", commands.freshness),
     ):
-        verbs.add_parser(name, parents=[shared], help=text).set_defaults(command=command)
-    verbs.add_parser("doctor", parents=[shared], help="check what a set-up needs").set_defaults(command=doctor, alone=True)
+        _verb(verbs, shared, name, text).set_defaults(command=command)
+    _verb(verbs, shared, "doctor", "check what a set-up needs").set_defaults(command=doctor, alone=True)
     _add_variant(verbs, shared, "status", "show one variant", commands.status)
-    _add_variant(verbs, shared, "abort", "abort its run", commands.abort)
+    _add_variant(verbs, shared, "abort", "abort the run of a variant", commands.abort)
     delete = _add_variant(verbs, shared, "delete", "delete a variant with its pages and site", commands.delete)
     delete.add_argument("--yes", action="store_true", help="do not ask")
-    download = _add_variant(verbs, shared, "download", "save its site as .tar.gz", commands.download)
+    download = _add_variant(verbs, shared, "download", "save the site of a variant as .tar.gz", commands.download)
     download.add_argument("--target", metavar="FILE", default=".", help="file or folder (default: here)")
     download.add_argument("--force-output", action="store_true", help="replace FILE where it is there already")
     text = "render again from the page cache, paying for nothing twice; without NAME: all"
@@ -53,13 +54,22 @@ def _shared() -> argparse.ArgumentParser:
     return shared
 
 
+_EXIT_CODES = (
+    "Exit codes: 0 done (generate: the documentation is ready), 1 the run failed or was aborted or doctor found something, "
+    "2 bad input, 3 no server, 130 interrupted."
+)
 _CODES = "Exit codes: 0 all ready, 1 some failed, 2 the file is wrong, 3 no server."
 _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
+def _verb(verbs: _Verbs, shared: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
+    sentence = f"{text[0].upper()}{text[1:]}."
+    return verbs.add_parser(name, parents=[shared], help=text, description=sentence, epilog=_EXIT_CODES)
+
+
 def _add_request(verbs: _Verbs, shared: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
     """Add a command that names what a run would be of."""
-    verb = verbs.add_parser(name, parents=[shared], help=text)
+    verb = _verb(verbs, shared, name, text)
     verb.add_argument("repo", metavar="REPO", help="URL, or path of a local repository")
     verb.add_argument("--provider", help="who writes the pages (default: the server's, `local` unless it is configured)")
     verb.add_argument("--model", help="the provider's model (default: the provider's own; `static` for local)")
@@ -102,7 +112,7 @@ def _add_variant(
     *,
     optional: bool = False,
 ) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, parents=[shared], help=text)
+    verb = _verb(verbs, shared, name, text)
     names = "a project, NAME/PROVIDER/MODEL or NAME/BRANCH/PROVIDER/MODEL"
     verb.add_argument("name", metavar="NAME", nargs="?" if optional else None, help=names)
     verb.add_argument("provider", metavar="PROVIDER", nargs="?", help="only this provider's (default: any)")

@@ -34,7 +34,8 @@ def generate(client: DocsfyClient, options: argparse.Namespace) -> int:
     if not options.watch:
         _show(client, variant, options)
         if not options.json:
-            print(plain(f"It goes on by itself. Follow it: jupyter docsfy status {shlex.quote(variant.address)}"))
+            where = f" --url {shlex.quote(options.url)}" if options.url else ""
+            print(plain(f"It goes on by itself. Follow it: jupyter docsfy status {shlex.quote(variant.address)}{where}"))
         return 0
     return _watched_to_its_end(client, variant, options)
 

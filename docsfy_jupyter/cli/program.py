@@ -12,12 +12,13 @@ from docsfy_jupyter import errors
 from docsfy_jupyter.cli import commands
 from docsfy_jupyter.cli.arguments import parser
 from docsfy_jupyter.cli.doctor import doctor
+from docsfy_jupyter.cli.money import estimate
 from docsfy_jupyter.cli.output import say_error
 from docsfy_jupyter.cli.session import open_client
 from docsfy_jupyter.client.folders import check_folder
 
 _BAD_INPUT = (errors.BadRequest, errors.NotFound, errors.Conflict)
-_READING = (commands.list_all, commands.runs, commands.freshness, commands.status, commands.download, doctor)
+_READING = (commands.list_all, commands.runs, commands.freshness, commands.status, commands.download, estimate, doctor)
 _FORCE_OUTPUT = (
     "choose another folder, or pass --force-output to put the site between the files that are there (those of the same name are "
     "replaced)"

@@ -17,6 +17,7 @@ _FLAGS = {
 }
 # what messages call these things → what a person types here; the first that fits a place decides
 _WORDS = (
+    (r"client\.list\(\), (`jupyter docsfy list`) and GET api/projects name all", r"\1 names all"),
     (r"goes into repo_path", "is given by its path"),
     (r"either repo_url or repo_path, one of the two", "one REPO"),
     (r"\brepo_(?:url|path)\b", "REPO"),

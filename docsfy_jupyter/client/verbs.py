@@ -278,6 +278,8 @@ def download(
     """
     row = yield from get(variant, provider, model, branch=branch)
     query = yield from query_of(row)
+    if str(target).endswith(("/", os.sep)) and not os.path.isdir(target):
+        raise errors.BadRequest(f"{target} is no folder; make it, or name a file.")
     path = target_file(Path(target), "-".join((row.name, row.branch, row.ai_provider, row.ai_model)))
     check_target(path, overwrite=overwrite)
     with saving(path) as file:

@@ -62,6 +62,7 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
         assert any(name.endswith("/index.html") for name in tar.getnames())
     code, _, err = run("download", "via-cli", "--target", str(tmp_path))
     assert (code, err) == (2, f"Error: {path} exists already; name another file, or allow to replace it (--force-output).\n")
+    assert run("download", "via-cli", "--target", f"{tmp_path}/no/") == (2, "", f"Error: {tmp_path}/no/ is no folder; make it, or name a file.\n")
     assert document(run, "download", "via-cli", "--target", path, "--force-output") == {"path": path}
     assert document(run, "delete", "via-cli", "--yes") == {"deleted": "via-cli/main/fake/pages=2"}
     code, out, err = run("status", "via-cli")
@@ -137,17 +138,17 @@ def test_a_run_that_is_not_watched_says_how_it_is_followed(run: Run, shared_repo
     common = ("--provider", "fake", "--model", "pages=1", "--name", "followed")
     code, out, _ = run("generate", str(shared_repo), *common, "--no-watch")
     assert code == 0
-    said = "It goes on by itself. Follow it: jupyter docsfy status followed/main/fake/pages=1"
-    assert said in out.splitlines()
+    said = out.splitlines()[-1]
+    assert said.startswith("It goes on by itself. Follow it: jupyter docsfy status followed/main/fake/pages=1 --url http://")
     assert run(*shlex.split(said.partition("jupyter docsfy ")[2]))[0] == 0
 
 
 def test_delete_without_a_terminal_wants_yes(run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run("generate", str(shared_repo), "--provider", "fake", "--model", "pages=1", "--name", "unasked")
+    run("generate", str(shared_repo), "--provider", "fake", "--model", "pages=1", "--name", "without-terminal")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    code, out, _ = run("delete", "unasked", "--json")
+    code, out, _ = run("delete", "without-terminal", "--json")
     assert (code, json.loads(out)["code"]) == (2, "bad_request")
-    assert run("status", "unasked")[0] == 0
+    assert run("status", "without-terminal")[0] == 0
 
 
 def test_a_run_that_fails_is_exit_code_1_with_its_reason(run: Run, shared_repo: Path, tmp_path: Path) -> None:
@@ -188,5 +189,4 @@ def test_what_a_model_wrote_never_steers_a_terminal() -> None:
 def test_the_key_of_a_row_is_what_the_command_line_takes(run: Run) -> None:
     key = VariantKey("none", "feature/x", "fake", "org/m:8b", "me")
     code, _, err = run("status", key.address)
-    more = "client.list(), `jupyter docsfy list` and GET api/projects name all that there are"
-    assert (code, err) == (2, f"Error: There is no project 'none'; {more}.\n")
+    assert (code, err) == (2, "Error: There is no project 'none'; `jupyter docsfy list` names all that there are.\n")
