@@ -22,11 +22,13 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 from servers import Server, end, git, launch, make_demo_repo
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 from traitlets.config import Config
 
+from docsfy_jupyter.batch.parameters import read_file
 from docsfy_jupyter.server.app import DocsfyApp
 
 ROOT = Path(__file__).parents[2]
@@ -76,8 +78,12 @@ def here(text: str, home: Path) -> str:
 
 def test_every_block_is_of_a_language_that_is_run() -> None:
     kinds = re.findall(r"^ *```(\w+)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
-    assert set(kinds) == {"sh", "python"}
+    assert set(kinds) == {"sh", "python", "yaml"}
     assert len(cells()) >= 4
+
+
+def test_the_batch_files_are_valid() -> None:
+    assert [len(read_file(yaml.safe_load(block)).variants) for block in blocks("yaml")] == [2]
 
 
 def test_the_commands_that_are_not_run_exist() -> None:
