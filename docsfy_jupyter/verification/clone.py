@@ -10,6 +10,7 @@ import sysconfig
 import time
 import tomllib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +23,7 @@ _NOT_A_WORD = bytes(
 )  # what ends a word becomes a space: split() is then the fastest reader of words
 _IMPORT = re.compile(rb"^[ \t]*(?:from|import)[ \t]+([A-Za-z_]\w*)", re.MULTILINE)
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_SCRIPT = re.compile(r"^[ \t'\"]*+([\w.-]++)[ \t]*+=[ \t]*+[\w.]++:\w+", re.MULTILINE)
 _SKIPPED_LIBRARY = {"site-packages", "dist-packages", "test", "idlelib", "lib2to3", "ensurepip", "__pycache__"}
 
 
@@ -36,12 +38,20 @@ class Clone:
 
     def __init__(self, job: CheckJob) -> None:
         self._root = Path(job.root)
-        self._end = time.monotonic() + job.seconds
+        self._end = time.process_time() + job.seconds
         self.files = job.files
         self.python = PythonNames(job.files, self.text)
         self.paths = {*job.files, *(str(parent) for path in job.files for parent in PurePosixPath(path).parents)}
-        self._tails = {path.rpartition("/")[2] for path in self.paths}
+        self._tails: dict[str, list[str]] = {}
+        for path in self.paths:
+            self._tails.setdefault(path.rpartition("/")[2], []).append(path)
+        self._ends: dict[str, set[str]] = {}  # of those last parts that were asked for: every end of the paths to them
         self.imported: set[str] = set()
+
+    def look_at_the_clock(self) -> None:
+        """Raise `OutOfTime` when the budget is used up."""
+        if time.process_time() > self._end:
+            raise OutOfTime
 
     def read(self, path: str) -> bytes:
         """Return a file's bytes; nothing for what is large, binary, a link or gone.
@@ -51,8 +61,7 @@ class Clone:
         OutOfTime
             The budget is used up.
         """
-        if time.monotonic() > self._end:
-            raise OutOfTime
+        self.look_at_the_clock()
         place = self._root / path
         try:
             if place.is_symlink() or place.stat().st_size > _LARGEST:
@@ -107,8 +116,13 @@ class Clone:
         path = re.sub(r"^(\./|\.\./)+", "", path).rstrip("/")
         if path in self.paths:
             return True
-        ends = f"/{path}"
-        return path.rpartition("/")[2] in self._tails and any(known.endswith(ends) for known in self.paths)
+        tail = path.rpartition("/")[2]
+        if tail not in self._tails:
+            return False
+        if tail not in self._ends:
+            self.look_at_the_clock()
+            self._ends[tail] = {end for known in self._tails[tail] for end in _ends(known)}
+        return path in self._ends[tail]
 
     def commands(self) -> set[str]:
         """Return the commands that the project installs, also as separate words: ``jupyter-x`` is ``jupyter x``."""
@@ -122,7 +136,7 @@ class Clone:
                 binaries = _json(self.text(path)).get("bin")
                 names |= set(binaries) if isinstance(binaries, dict) else set()
             elif PurePosixPath(path).name in {"setup.py", "setup.cfg"}:
-                names |= set(re.findall(r"^[\s'\"]*([\w.-]+)\s*=\s*[\w.]+:\w+", self.text(path) or "", re.MULTILINE))
+                names |= set(_SCRIPT.findall(self.text(path) or ""))
         return names | {name.replace("-", " ", 1) for name in names}
 
     def dependencies(self) -> set[str]:
@@ -146,10 +160,17 @@ class Clone:
         left = {word.encode() for word in wanted}
         found: set[bytes] = set()
         for path in _library(self.imported - self.python.roots):
-            if time.monotonic() > self._end:
-                raise OutOfTime
-            found |= left.intersection(path.read_bytes().translate(_NOT_A_WORD).split())
+            self.look_at_the_clock()
+            with suppress(OSError):
+                found |= left.intersection(path.read_bytes().translate(_NOT_A_WORD).split())
         return {word.decode() for word in found}
+
+
+def _ends(path: str) -> Iterator[str]:
+    """Yield a path without its first folder, without its first two, and so on."""
+    while "/" in path:
+        path = path.partition("/")[2]
+        yield path
 
 
 def _library(imported: set[str]) -> Iterator[Path]:
@@ -172,7 +193,7 @@ def _required(lines: Iterable[Any]) -> set[str]:
 def _toml(text: str | None) -> dict[str, Any]:
     try:
         return tomllib.loads(text or "")
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -23,7 +23,7 @@ class CheckJob:
     images : tuple of str
         Tracked paths that pages may show.
     seconds : float
-        Budget; when it is used up nothing is said, since half a look finds half of what is there.
+        Budget of processor time; when it is used up nothing is said, since half a look finds half of what is there.
     """
 
     root: str
