@@ -45,8 +45,11 @@ class LabPage:
         self.page.on("dialog", lambda dialog: dialog.accept())
 
     def _remember(self, request: Request) -> None:
+        """Keep what changes something: an estimate only asks."""
         if request.method == "POST" and "/docsfy/" in request.url:
-            self.posts.append(request.url.split("/docsfy/")[1].split("?")[0])
+            path = request.url.split("/docsfy/")[1].split("?")[0]
+            if path != "api/estimate":
+                self.posts.append(path)
 
     def _complain(self, error: Error) -> None:
         """Keep what the view complains of: a widget's module is a blob; the front ends have errors of their own."""

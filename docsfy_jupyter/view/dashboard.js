@@ -1,11 +1,13 @@
 // All variants of a server in one table, and its latest runs: in a notebook cell and on the overview page.
 // One request at a time and one for each interval, whatever the number of variants; the page asks by itself.
-import { Browser, Kernel, LoginExpired, Panel, clock, duration, make, setAttribute, setText, sourceOf } from "./panel.js";
+import { clock, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
+import { sourceOf } from "./form.js";
+import { Browser, Kernel, LoginExpired } from "./link.js";
+import { Panel } from "./panel.js";
 
 const PAGE = 100; // rows of one request; more are asked for by a button
 const STATUSES = [["", "All"], ["generating", "Generating"], ["ready", "Ready"], ["error", "Failed"], ["aborted", "Aborted"]];
 const OUTCOMES = { ready: "Complete", error: "Failed", aborted: "Aborted" };
-let boards = 0;
 
 const addressOf = (row) => [row.name, row.branch, row.ai_provider, row.ai_model, row.owner].join("\n");
 
@@ -18,7 +20,7 @@ const tight = (content) => make("td", { class: "docsfy-tight" }, content);
 class Board {
   constructor(root, { browser, kernel = null, serverId = "", interval = 3000 }) {
     Object.assign(this, { browser, kernel, serverId, interval });
-    this.id = `docsfy-board-${boards++}`;
+    this.id = uniqueId();
     this.tab = "variants";
     this.limit = PAGE;
     this.etags = new Map();

@@ -17,7 +17,7 @@ from docsfy_jupyter import errors
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import Variant, VariantKey, utc_now
 from docsfy_jupyter.screen import source
-from docsfy_jupyter.view import read_asset
+from docsfy_jupyter.view import bundled, read_asset
 from docsfy_jupyter.widgets.kernel import KernelPanels, in_kernel, kernel_panels, milliseconds, show_live
 from docsfy_jupyter.widgets.poller import Poller
 from docsfy_jupyter.widgets.seen import Notice, Seen, traits
@@ -55,7 +55,7 @@ class StatusPanel(anywidget.AnyWidget):
         `poll_interval` is below 1.
     """
 
-    _esm = read_asset("panel.js")
+    _esm = bundled("panel.js")
     _css = read_asset("panel.css")
 
     key = Dict().tag(sync=True)

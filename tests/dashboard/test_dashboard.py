@@ -11,7 +11,7 @@ from browsing import Seen
 from relay import relay_to
 from servers import Server, await_health, end, launch, make_demo_repo
 
-from docsfy_jupyter import Dashboard, GenerationFailed, connect
+from docsfy_jupyter import Dashboard, GenerationFailed, connect, view
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.summaries import Summaries
@@ -59,12 +59,27 @@ def test_a_summary_is_made_once_a_change() -> None:
     assert second == {name: value for name, value in screen(variant(2)).items() if name != "log"}
 
 
-def test_a_bundled_module_imports_nothing_and_exports_one_default(tmp_path: Path) -> None:
-    text = bundled("dashboard.js")
+@pytest.mark.parametrize("name", ["dashboard.js", "panel.js"])
+def test_a_bundled_module_imports_nothing_has_each_part_once_and_exports_one_default(name: str) -> None:
+    text = bundled(name)
     assert not re.search(r"^\s*import ", text, re.MULTILINE)
     assert len(re.findall(r"^export default", text, re.MULTILINE)) == 1
-    assert "class Watch" in text
-    assert "class Board" in text
+    for part in ("class Watch", "class RunForm", "class LoginExpired", "class Panel", "function make("):
+        assert text.count(part) == 1, part
+
+
+@pytest.mark.parametrize(
+    ("modules", "fault"),
+    [
+        ({"a.js": 'import { b } from "./b.js";\n', "b.js": 'import { a } from "./a.js";\n'}, "import each other: a → b → a"),
+        ({"a.js": 'import * as b from "./b.js";\n'}, "cannot be joined: import \\* as b"),
+        ({"a.js": 'import { b } from "./b.js";\n', "b.js": "export let b = 1;\n"}, "cannot be joined: export let b"),
+    ],
+)
+def test_modules_that_cannot_be_bundled_are_refused(modules: dict[str, str], fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "read_asset", modules.__getitem__)
+    with pytest.raises(ValueError, match=fault):
+        bundled("a.js")
 
 
 def test_every_asset_is_served_and_none_beside_them(board_server: Server) -> None:

@@ -1,0 +1,77 @@
+// Small parts of which the panel, its form and the dashboard are drawn.
+// Every text from outside goes through textContent; nothing is ever parsed as HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+const ICONS = {
+  done: "M3 8.5l3.2 3.2L13 4.8",
+  error: "M8 1.5a6.5 6.5 0 100 13 6.5 6.5 0 000-13M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8",
+  pending: "M8 2.5a5.5 5.5 0 100 11 5.5 5.5 0 000-11",
+  active: "M8 2a6 6 0 106 6",
+};
+
+// Each widget of a notebook has a module of its own in the same document, so a number alone would not be unique in it.
+const own = Math.random().toString(36).slice(2, 10);
+let serial = 0;
+
+/** Return an id that nothing else in the document has. */
+function uniqueId() {
+  return `docsfy-${own}-${serial++}`;
+}
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "on") for (const [event, handler] of Object.entries(value)) node.addEventListener(event, handler);
+    else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children);
+  return node;
+}
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function setAttribute(node, name, value) {
+  if (value === null) node.removeAttribute(name);
+  else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+function icon(kind) {
+  const svg = document.createElementNS(SVG, "svg");
+  const path = document.createElementNS(SVG, "path");
+  for (const [name, value] of [["viewBox", "0 0 16 16"], ["aria-hidden", "true"], ["class", "docsfy-icon"]]) svg.setAttribute(name, value);
+  path.setAttribute("d", ICONS[kind] ?? ICONS.pending);
+  svg.append(path);
+  return svg;
+}
+
+function clock(iso) {
+  const moment = new Date(iso);
+  if (Number.isNaN(moment.getTime())) return "";
+  const today = moment.toDateString() === new Date().toDateString();
+  const time = moment.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return today ? time : `${moment.toLocaleDateString()} ${time}`;
+}
+
+function duration(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+/** A question inside the panel: its text, the button that does it, the button (and Escape) that does not. */
+function makeQuestion(id, yes, no, onYes, onNo) {
+  const text = make("p", { id });
+  const doIt = make("button", { type: "button", class: "docsfy-danger", on: { click: onYes } }, yes);
+  const leaveIt = make("button", { type: "button", on: { click: onNo } }, no);
+  const box = make("div", { class: "docsfy-confirm", role: "alertdialog", "aria-labelledby": id, hidden: true }, text, doIt, leaveIt);
+  box.addEventListener("keydown", (event) => {
+    event.stopPropagation(); // the notebook's shortcuts are not for these buttons
+    if (event.key === "Escape") onNo();
+  });
+  return box;
+}
+
+export { clock, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId };

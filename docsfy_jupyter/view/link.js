@@ -1,0 +1,85 @@
+// The two ways to the server: from the browser, and through the kernel.
+
+class LoginExpired extends Error {}
+
+/** Requests from the browser: they work while the kernel is busy, restarted or dead. */
+class Browser {
+  constructor(base, token) {
+    this.base = base;
+    this.token = token;
+  }
+
+  /** The page's own Jupyter server, or null where the page belongs to none (VS Code, Colab, an exported file). */
+  static find() {
+    const config = document.getElementById("jupyter-config-data");
+    if (!config) return null;
+    try {
+      const data = JSON.parse(config.textContent);
+      return data.baseUrl ? new Browser(new URL(data.baseUrl, location.href).href, data.token) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async call(method, path, { query = {}, body, etag } = {}) {
+    const url = new URL(`docsfy/${path}`, this.base);
+    for (const [name, value] of Object.entries(query)) if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, value);
+    const headers = { Accept: "application/json" };
+    const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
+    if (xsrf) headers["X-XSRFToken"] = decodeURIComponent(xsrf[1]);
+    if (this.token) headers.Authorization = `token ${this.token}`;
+    if (etag) headers["If-None-Match"] = etag;
+    if (body) headers["Content-Type"] = "application/json";
+    const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin", redirect: "manual", cache: "no-store" });
+    if (answer.type === "opaqueredirect" || answer.status === 401 || (answer.status === 403 && method === "GET")) throw new LoginExpired();
+    const data = answer.status === 304 ? null : await answer.json().catch(() => null);
+    return { status: answer.status, data, etag: answer.headers.get("ETag"), server: answer.headers.get("Docsfy-Server") };
+  }
+
+  loginUrl() {
+    return new URL(`login?next=${encodeURIComponent(location.pathname + location.search)}`, this.base).href;
+  }
+}
+
+/** Requests through the kernel, where the page has no Jupyter server of its own; they wait while a cell runs. */
+class Kernel {
+  constructor(model) {
+    this.model = model;
+    this.waiting = new Map();
+    this.asked = 0;
+    this.own = Math.random().toString(36).slice(2, 10); // other views of the same widget hear the answers too
+    this.listen = (message) => {
+      const resolve = this.waiting.get(message?.reply);
+      if (resolve) {
+        this.waiting.delete(message.reply);
+        resolve(message);
+      }
+    };
+    model.on("msg:custom", this.listen);
+  }
+
+  send(message) {
+    try {
+      this.model.send(message);
+    } catch {
+      // The kernel is gone; the watch notices its silence and the view goes on by itself.
+    }
+  }
+
+  /** Ask; null when there was no answer within `limit` milliseconds. */
+  ask(message, limit = null) {
+    const id = `${this.own}-${this.asked++}`;
+    return new Promise((resolve) => {
+      this.waiting.set(id, resolve);
+      if (limit !== null) setTimeout(() => this.waiting.delete(id) && resolve(null), limit);
+      this.send({ ...message, id });
+    });
+  }
+
+  close() {
+    this.model.off("msg:custom", this.listen);
+    this.waiting.clear();
+  }
+}
+
+export { Browser, Kernel, LoginExpired };
