@@ -9,8 +9,9 @@ from typing import Any
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, from_row, without_row
 from docsfy_jupyter.batch.variants import Wanted
+from docsfy_jupyter.client.batches import key_of
 from docsfy_jupyter.client.client import DocsfyClient
-from docsfy_jupyter.models import VariantKey, iso, utc_now
+from docsfy_jupyter.models import iso, utc_now
 
 
 def cut_off(client: DocsfyClient, told: Mapping[str, Any], wanted: Sequence[Wanted], began: str, note: str) -> BatchResult:
@@ -34,7 +35,7 @@ def cut_off(client: DocsfyClient, told: Mapping[str, Any], wanted: Sequence[Want
     if not known:
         known = [without_row(one, "lost", "it was not started") for one in wanted]
     now = [_now(one, result, rows) for one, result in zip(wanted, known, strict=True)]
-    return BatchResult(told.get("started_at") or began, iso(utc_now()) or "", tuple(now), told.get("batch_id"), note)
+    return BatchResult(told.get("started_at") or began, iso(utc_now()) or "", tuple(now), tuple(told.get("batch_ids", ())), note)
 
 
 def abort_unfinished(client: DocsfyClient, told: Mapping[str, Any]) -> None:
@@ -43,9 +44,8 @@ def abort_unfinished(client: DocsfyClient, told: Mapping[str, Any]) -> None:
     for run, row in _rows(client).items():
         if run not in own or row["status"] != "generating":
             continue
-        key = VariantKey(*(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner")))
         try:
-            client.abort(key, generation_id=run)
+            client.abort(key_of(row), generation_id=run)
         except errors.DocsfyError:  # it has ended by itself, or takes its time
             continue
 

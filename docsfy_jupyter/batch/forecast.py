@@ -7,18 +7,17 @@ from typing import Any
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.parameters import BatchParameters
-from docsfy_jupyter.batch.steps import left_out
+from docsfy_jupyter.batch.present import left_out, present
 from docsfy_jupyter.batch.summary import money_text, time_text
-from docsfy_jupyter.batch.variants import Wanted, matching
-from docsfy_jupyter.client import batches, verbs
-from docsfy_jupyter.client.batches import Row
+from docsfy_jupyter.batch.variants import Wanted
+from docsfy_jupyter.client.batches import Row, key_of
 from docsfy_jupyter.client.steps import Request, Steps
 
 _WORK = ("new", "behind", "failed", "forced", "unknown")  # states in which a run has something to write
 
 
 def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dict[str, Any]]:
-    """Say for each variant what a batch would do now; every repository that has a row is asked for its commit.
+    """Say for each variant what a batch would do now; the repository of every one that is ready is asked for its commit.
 
     Returns
     -------
@@ -31,15 +30,11 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
     ------
     ClientError
     """
-    rows = (yield from verbs.listing(limit=10_000))["projects"]
-    models = yield from verbs.models()
-    found = [matching(one, rows, models) for one in wanted]
-    states = (yield from batches.freshness(refresh=True)) if any(found) else []
-    fresh = {_key(one): one for one in states}
-    skipped = {number for number, _, _ in (yield from left_out(wanted, parameters))}
+    there = yield from present(wanted, freshness=True)
+    skipped = {number for number, _, _ in left_out(wanted, parameters, there)}
     variants: list[dict[str, Any]] = []
-    for number, (one, row) in enumerate(zip(wanted, found, strict=True)):
-        state, reason = _state(one, row, fresh.get(_key(row)) if row else None)
+    for number, (one, row) in enumerate(zip(wanted, there.rows, strict=True)):
+        state, reason = _state(one, row, there.fresh.get(key_of(row)) if row else None)
         runs = number not in skipped and state != "in_progress"
         guess = (yield from _estimate(one)) if runs and state in _WORK else {}
         variants.append(
@@ -55,10 +50,6 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
         )
     work = [one for one in variants if one["runs"] and one["state"] in _WORK]
     return {"variants": variants, **{name: _sum(one[name] for one in work) for name in ("seconds", "cost_usd")}}
-
-
-def _key(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner"))
 
 
 def _state(wanted: Wanted, row: Row | None, fresh: Mapping[str, Any] | None) -> tuple[str, str | None]:

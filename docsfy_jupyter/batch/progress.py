@@ -1,9 +1,12 @@
-"""A file in which the kernel tells the command that waits for it how far the batch is; one JSON object a line."""
+"""A file in which the kernel tells the command that waits for it how far the batch is; one JSON object a line.
+
+A line has the variants that changed since the one before, so that the file grows with what happens, not with its square.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,8 @@ class ProgressFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._last = ""
+        self._told: Sequence[dict[str, Any] | None] = ()
+        self._batch_ids: list[str] = []
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> ProgressFile:
@@ -32,15 +36,18 @@ class ProgressFile:
         return cls(Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
 
     def write(self, state: State, result: BatchResult | None = None) -> None:
-        """Append the state, and the result at the end; an equal state is written once."""
+        """Append what is new, and the result at the end; nothing where nothing is."""
         if self._path is None:
             return
-        now = {"batch_id": state.batch_id, "started_at": state.started_at, "variants": [vars(one) for one in state.results()]}
-        line = json.dumps({**now, "result": None if result is None else result.to_json()})
-        if line != self._last:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-            self._last = line
+        now = [vars(one) for one in state.results()]
+        before = self._told or [None] * len(now)
+        changed = {number: one for number, (one, old) in enumerate(zip(now, before, strict=True)) if one != old}
+        if not changed and result is None and state.batch_ids == self._batch_ids:
+            return
+        line = {"batch_ids": state.batch_ids, "started_at": state.started_at, "changed": changed}
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({**line, "result": None if result is None else result.to_json()}) + "\n")
+        self._told, self._batch_ids = now, [*state.batch_ids]
 
 
 class ProgressReader:
@@ -49,13 +56,16 @@ class ProgressReader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._at = 0
+        self._variants: dict[int, Any] = {}
         self.last: dict[str, Any] = {}
 
     def news(self) -> Iterator[dict[str, Any]]:
-        """Yield every whole line that was written since the last call."""
+        """Yield the whole state, ``variants`` and all, after each whole line that was written since the last call."""
         with self._path.open("rb") as file:
             file.seek(self._at)
             while (line := file.readline()).endswith(b"\n"):
                 self._at += len(line)
-                self.last = json.loads(line)
+                told = json.loads(line)
+                self._variants |= {int(number): one for number, one in told.pop("changed").items()}
+                self.last = {**told, "variants": [self._variants[number] for number in sorted(self._variants)]}
                 yield self.last

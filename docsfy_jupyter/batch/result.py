@@ -27,7 +27,8 @@ class VariantResult:
         A URL or an absolute path.
     outcome : str
         ``ready``, ``up_to_date`` (nothing had changed), ``skipped`` (not asked for), ``error``, ``aborted``, ``refused``
-        (never started), ``timeout`` (still in progress when the time was up) or ``lost`` (the server went away).
+        (never started), ``timeout`` (still in progress when the time was up) or ``lost`` (nobody watched it to its end: the
+        server went away, or the batch stopped before).
     reason : str or None
         Why, unless it is ``ready``.
     seconds : float or None
@@ -37,13 +38,15 @@ class VariantResult:
     pages_done, pages_total : int
         Pages of the plan.
     cost_usd : float or None
-        Unknown is None.
+        Of the run, whoever started it; unknown is None.
     commit, generation_id : str or None
         Of the run.
     joined : bool
-        The run was in progress already.
+        The run was in progress already: what it costs is not this batch's.
     published : str or None
         The folder that has its site.
+    owner : str or None
+        Whose variant it is.
     """
 
     name: str
@@ -62,6 +65,7 @@ class VariantResult:
     generation_id: str | None = None
     joined: bool = False
     published: str | None = None
+    owner: str | None = None
 
     @property
     def good(self) -> bool:
@@ -76,12 +80,12 @@ class VariantResult:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of a batch; its times are ISO 8601 in UTC."""
+    """What came of a batch; its times are ISO 8601 in UTC, `batch_ids` are those of its list requests."""
 
     started_at: str
     ended_at: str
     variants: tuple[VariantResult, ...]
-    batch_id: str | None = None
+    batch_ids: tuple[str, ...] = ()
     note: str | None = None
 
     @property
@@ -102,16 +106,18 @@ class BatchResult:
 
     @property
     def cost_usd(self) -> float | None:
-        """What is known of the cost; None where nothing is."""
-        known = [variant.cost_usd for variant in self.variants if variant.cost_usd is not None]
-        return sum(known) if known else None
+        """What is known of the cost of its own runs, each counted once; None where nothing is known."""
+        own = [variant for variant in self.variants if not variant.joined and variant.cost_usd is not None]
+        known = {variant.generation_id or variant.address: variant.cost_usd or 0.0 for variant in own}
+        return sum(known.values()) if known else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of ``application/vnd.docsfy.result+json``."""
         return {
             "schema": 1,
             "ok": self.ok,
-            "batch_id": self.batch_id,
+            "batch_id": next(iter(self.batch_ids), None),
+            "batch_ids": list(self.batch_ids),
             "started_at": self.started_at,
             "ended_at": self.ended_at,
             "seconds": seconds_between(self.started_at, self.ended_at),
@@ -131,7 +137,12 @@ class BatchResult:
             It was not.
         """
         variants = tuple(VariantResult(**variant) for variant in data["variants"])
-        return cls(data["started_at"], data["ended_at"], variants, data["batch_id"], data["note"])
+        return cls(data["started_at"], data["ended_at"], variants, _batch_ids(data), data["note"])
+
+
+def _batch_ids(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return them; receipts of before had one only."""
+    return tuple(data.get("batch_ids") or filter(None, [data["batch_id"]]))
 
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
@@ -172,6 +183,7 @@ def from_row(
         cost_usd=row.get("run_cost_usd"),
         commit=row.get("last_commit_sha"),
         generation_id=row["generation_id"],
+        owner=row["owner"],
         **more,
     )
 

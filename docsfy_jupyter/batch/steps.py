@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.parameters import BatchParameters
+from docsfy_jupyter.batch.present import left_out, present
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, from_row, without_row
-from docsfy_jupyter.batch.variants import Wanted, matching
+from docsfy_jupyter.batch.variants import Wanted
 from docsfy_jupyter.client import batches, verbs
-from docsfy_jupyter.client.batches import Row
+from docsfy_jupyter.client.batches import Row, key_of
 from docsfy_jupyter.client.folders import check_folder, holds_version, unpack_site
 from docsfy_jupyter.client.steps import Steps
 from docsfy_jupyter.models import VariantKey, iso, utc_now
-from docsfy_jupyter.requests import MAX_BATCH
 
+_AT_ONCE = 100  # runs asked for in one request: one that gets no answer leaves no more in doubt
 _LAST_WORDS = 60.0  # seconds that aborted runs have to say so
 
 
@@ -36,8 +37,8 @@ class State:
         The last known row of each run.
     settled : dict of int to VariantResult
         Variants that have no run to wait for.
-    batch_id : str or None
-        Of the list request.
+    batch_ids : list of str
+        Of the list requests.
     joined : set of int
         Variants whose run was in progress already.
     """
@@ -46,7 +47,7 @@ class State:
     runs: dict[int, str] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     settled: dict[int, VariantResult] = field(default_factory=dict)
-    batch_id: str | None = None
+    batch_ids: list[str] = field(default_factory=list)
     joined: set[int] = field(default_factory=set)
     started_at: str = ""
 
@@ -71,9 +72,10 @@ Listener = Callable[[State], None]
 
 
 def run(parameters: BatchParameters, wanted: Sequence[Wanted], on_change: Listener | None = None) -> Steps[BatchResult]:
-    """Bring variants up to date: one list request, one held poll for all, then their sites are published.
+    """Bring variants up to date: list requests, one held poll for all, then their sites are published.
 
-    A server that goes away and does not come back makes a result whose variants are ``lost``, not an exception.
+    A server that goes away after the first list request, and does not come back, makes a result whose variants are ``lost``, not
+    an exception.
 
     Parameters
     ----------
@@ -87,17 +89,17 @@ def run(parameters: BatchParameters, wanted: Sequence[Wanted], on_change: Listen
     Raises
     ------
     BadRequest, TokenNotAccepted, ServerUnreachable, ClientError
-        Nothing could be started.
+        The first list request failed.
     """
     state = State(wanted, started_at=iso(utc_now()) or "")
     tell = on_change or _nobody
     yield from _leave_out(state, parameters)
-    yield from _start(state, parameters)
+    yield from _start(state, parameters, tell)
     tell(state)
     lost = yield from _watch(state, parameters, tell)
     results = state.results(*lost) if lost else state.results()
     published = yield from _publish(state, results)
-    return BatchResult(state.started_at, iso(utc_now()) or "", tuple(published), state.batch_id)
+    return BatchResult(state.started_at, iso(utc_now()) or "", tuple(published), tuple(state.batch_ids))
 
 
 def _nobody(_: State) -> None:
@@ -108,7 +110,8 @@ def _leave_out(state: State, parameters: BatchParameters) -> Steps[None]:
     """Settle what the filters leave out."""
     if not parameters.stale_only and not parameters.retry_failed:
         return
-    for number, row, reason in (yield from left_out(state.wanted, parameters)):
+    there = yield from present(state.wanted, freshness=parameters.stale_only)
+    for number, row, reason in left_out(state.wanted, parameters, there):
         known = (row["name"], row["branch"], row["ai_provider"], row["ai_model"], state.wanted[number].repo)
         state.settled[number] = VariantResult(
             *known,
@@ -118,40 +121,31 @@ def _leave_out(state: State, parameters: BatchParameters) -> Steps[None]:
             pages_total=row["total"],
             commit=row["last_commit_sha"],
             generation_id=row["generation_id"],
+            owner=row["owner"],
         )
 
 
-def left_out(wanted: Sequence[Wanted], parameters: BatchParameters) -> Steps[list[tuple[int, Row, str]]]:
-    """Return which variants need no run, their rows, and why."""
-    rows = (yield from verbs.listing(limit=10_000))["projects"]
-    models = yield from verbs.models()
-    found = [(number, row) for number, one in enumerate(wanted) if (row := matching(one, rows, models)) and not one.force]
-    ready = [(number, row) for number, row in found if row["status"] == "ready"]
-    fresh: set[tuple[str, ...]] = set()
-    if parameters.stale_only and ready:
-        states = yield from batches.freshness(refresh=True)
-        fresh = {_key(one) for one in states if one["state"] == "current"}
-    chosen: list[tuple[int, Row, str]] = []
-    for number, row in ready:
-        if _key(row) in fresh:
-            chosen.append((number, row, f"documents the branch's commit {str(row['last_commit_sha'])[:10]}"))
-        elif parameters.retry_failed and not parameters.stale_only:
-            chosen.append((number, row, "is ready"))
-    return chosen
-
-
-def _key(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner"))
-
-
-def _start(state: State, parameters: BatchParameters) -> Steps[None]:
+def _start(state: State, parameters: BatchParameters, tell: Listener) -> Steps[None]:
+    """Ask for the runs, some at a time: what was started is told before more is asked for, whatever becomes of the rest."""
     left = [number for number in range(len(state.wanted)) if number not in state.settled]
-    for first in range(0, len(left), MAX_BATCH):
-        numbers = left[first : first + MAX_BATCH]
-        answer = yield from batches.generate_all([state.wanted[n].body(parameters.max_cost_usd) for n in numbers])
-        state.batch_id = state.batch_id or answer["batch_id"]
+    for first in range(0, len(left), _AT_ONCE):
+        numbers = left[first : first + _AT_ONCE]
+        try:
+            answer = yield from batches.generate_all([state.wanted[n].body(parameters.max_cost_usd) for n in numbers])
+        except errors.DocsfyError as error:
+            if not state.batch_ids:
+                raise
+            _settle(state, numbers, "lost", f"nobody could say whether it was started: {error.message}")
+            _settle(state, left[first + _AT_ONCE :], "refused", f"it was not started: {error.message}")
+            return
+        state.batch_ids.append(answer["batch_id"])
         for number, item in zip(numbers, answer["items"], strict=True):
             _note(state, number, item)
+        tell(state)
+
+
+def _settle(state: State, numbers: Iterable[int], outcome: str, reason: str) -> None:
+    state.settled |= {number: without_row(state.wanted[number], outcome, reason) for number in numbers}
 
 
 def _note(state: State, number: int, item: Mapping[str, Any]) -> None:
@@ -188,7 +182,7 @@ def _watch(state: State, parameters: BatchParameters, tell: Listener) -> Steps[t
             _explain(state, own, reason)
     except (errors.ServerUnreachable, errors.StoreUnavailable) as error:
         return "lost", f"the server restarted or went away: {error.message}"
-    return "timeout", reason
+    return ("lost", f"{stopped}; it goes on at the server") if stopped else ("timeout", reason)
 
 
 def _forget_deleted(state: State) -> None:
@@ -209,7 +203,8 @@ def _stop_reason(state: State, parameters: BatchParameters, rows: Mapping[str, R
     failed += [one.name for one in state.settled.values() if not one.good]
     if parameters.stop_on_error and failed:
         return f"stopped, since {failed[0]} failed"
-    cost = sum(row.get("run_cost_usd") or 0.0 for row in rows.values())
+    own = {run for number, run in state.runs.items() if number not in state.joined}  # what others have started they pay for
+    cost = sum(row.get("run_cost_usd") or 0.0 for run, row in rows.items() if run in own)
     if parameters.max_cost_usd is not None and cost >= parameters.max_cost_usd:
         return f"stopped, since the batch has cost {cost:.2f} US dollars"
     return None
@@ -220,9 +215,8 @@ def _abort(state: State) -> Steps[list[str]]:
     unfinished = set(_unfinished(state))
     own = [run for number, run in state.runs.items() if run in unfinished and number not in state.joined]
     for run in own:
-        key = VariantKey(*_key(state.rows[run]))
         try:
-            yield from verbs.abort(key, generation_id=run)
+            yield from verbs.abort(key_of(state.rows[run]), generation_id=run)
         except (errors.Conflict, errors.NotFound):  # it has ended by itself, or takes its time
             continue
     return own
@@ -257,7 +251,8 @@ def _publish(state: State, results: Sequence[VariantResult]) -> Steps[list[Varia
 
 def _publish_one(result: VariantResult, folder: Path) -> Steps[list[str]]:
     """Publish a site unless the folder has it already; returns the files of it that were left out."""
-    row = yield from verbs.get(f"{result.name}", result.provider, result.model, branch=result.branch)
+    parts = (result.name, result.branch, result.provider, result.model, result.owner)
+    row = yield from verbs.get(VariantKey(*(part or "" for part in parts)))
     version = f"{row.address} {row.last_generated}"
     if holds_version(folder, version):
         return []

@@ -47,7 +47,9 @@ def _line(variant: VariantResult) -> tuple[str, ...]:
     pages = f"{variant.pages_done} / {variant.pages_total} pages" if variant.pages_total else ""
     published = f"published in {variant.published}" if variant.published else ""
     why = "; ".join(filter(None, (variant.reason, published)))
-    return variant.address, word(variant.outcome), pages, time_text(variant.seconds), money_text(variant.cost_usd), why
+    cost = money_text(variant.cost_usd)
+    shown = f"{cost} (of a run that was joined, not counted)" if cost and variant.joined else cost
+    return variant.address, word(variant.outcome), pages, time_text(variant.seconds), shown, why
 
 
 def as_text(result: BatchResult) -> str:

@@ -178,7 +178,9 @@ def _collisions(found: Iterable[Wanted]) -> Iterator[dict[str, str]]:
         folders[folder] = wanted
 
 
-def matching(wanted: Wanted, rows: Iterable[Mapping[str, Any]], models: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def matching(
+    wanted: Wanted, rows: Iterable[Mapping[str, Any]], models: Mapping[str, Any], user: str
+) -> Mapping[str, Any] | None:
     """Return the one row of a listing that a variant means; None where there is none yet, or no telling which.
 
     Parameters
@@ -189,13 +191,15 @@ def matching(wanted: Wanted, rows: Iterable[Mapping[str, Any]], models: Mapping[
         As `DocsfyClient.listing` has them.
     models : mapping
         The answer of ``GET api/models``, for the defaults.
+    user : str
+        Who asks: a run would be theirs, whatever others have of the same name.
     """
     provider = wanted.provider or models.get("default_provider")
     model = wanted.model or (models.get("default_model") if provider == models.get("default_provider") else None)
     fits = [
         row
         for row in rows
-        if (row["name"], row["ai_provider"]) == (wanted.name, provider)
+        if (row["name"], row["ai_provider"], row["owner"]) == (wanted.name, provider, user)
         and model in (None, row["ai_model"])
         and (row["branch"] == wanted.branch if wanted.branch else row["is_default_branch"])
     ]

@@ -8,12 +8,17 @@ from typing import Any, Protocol
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.client.steps import Request, Steps
-from docsfy_jupyter.models import Status
+from docsfy_jupyter.models import Status, VariantKey
 
 Row = Mapping[str, Any]  # what a list draws of a variant, see `docsfy_jupyter.screen.screen`
 _HELD = 20  # seconds that the server may hold an answer
 _PACE = 1.0  # seconds between answers, however much goes on
 _PATIENCE = 30.0  # seconds without any answer: a restart, a proxy that hiccups
+
+
+def key_of(row: Row) -> VariantKey:
+    """Return the key of a row, or of what `freshness` says of one."""
+    return VariantKey(*(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner")))
 
 
 def generate_all(bodies: Sequence[Mapping[str, Any]]) -> Steps[dict[str, Any]]:
@@ -78,7 +83,12 @@ def freshness(*, name: str | None = None, q: str | None = None, refresh: bool = 
     """
     given = {"name": name, "q": q, "refresh": "1" if refresh else None}
     params = {key: value for key, value in given.items() if value is not None}
-    return list((yield Request("GET", "api/freshness", params, timeout=600)).json()["variants"])
+    found: list[dict[str, Any]] = []
+    while True:  # the server sends at most 1000 at a time
+        answer = (yield Request("GET", "api/freshness", {**params, "offset": str(len(found))}, timeout=600)).json()
+        found += answer["variants"]
+        if not answer["variants"] or len(found) >= answer["total"]:
+            return found
 
 
 class Finished(Protocol):
@@ -121,7 +131,7 @@ def watch(
     ServerUnreachable, StoreUnavailable
         The server did not come back in time.
     """
-    wanted, rows, keys = set(generation_ids), dict[str, Row](), dict[tuple[str, ...], str]()
+    wanted, rows, keys = set(generation_ids), dict[str, Row](), dict[VariantKey, str]()
     end = None if timeout is None else time.monotonic() + timeout
     revision, silent = 0, True
     while wanted - {run for run, row in rows.items() if _over(row)}:
@@ -133,7 +143,7 @@ def watch(
         changed |= yield from _replaced(listing["projects"], keys, rows)
         if silent:  # everything was listed: what is not there any more will not come back
             wanted -= {run for run in wanted if run not in changed and not _over(rows.get(run, {}))} if revision else set()
-        keys |= {_key(row): run for run, row in changed.items()}
+        keys |= {key_of(row): run for run, row in changed.items()}
         rows |= changed
         revision, silent = listing["rev"], not listing["projects"]
         if changed and on_change is not None:
@@ -145,10 +155,6 @@ def watch(
 
 def _over(row: Row) -> bool:
     return bool(row.get("status", Status.GENERATING) != Status.GENERATING)
-
-
-def _key(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner"))
 
 
 def _listing(revision: int, hold: float) -> Steps[dict[str, Any]]:
@@ -166,11 +172,11 @@ def _listing(revision: int, hold: float) -> Steps[dict[str, Any]]:
         return dict(answer.json())
 
 
-def _replaced(listed: Iterable[Row], keys: Mapping[tuple[str, ...], str], rows: Mapping[str, Row]) -> Steps[dict[str, Row]]:
+def _replaced(listed: Iterable[Row], keys: Mapping[VariantKey, str], rows: Mapping[str, Row]) -> Steps[dict[str, Row]]:
     """Return how runs ended whose variants have another run by now: their rows are gone, but history has them."""
     found: dict[str, Row] = {}
     for row in listed:
-        run = keys.get(_key(row))
+        run = keys.get(key_of(row))
         if run is None or run == row["generation_id"] or _over(rows[run]):
             continue
         query = {"name": row["name"], "branch": row["branch"], "provider": row["ai_provider"], "model": row["ai_model"]}

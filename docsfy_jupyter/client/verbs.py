@@ -335,14 +335,20 @@ def runs(**filters: str) -> Steps[dict[str, Any]]:
 
 
 def health() -> Steps[dict[str, Any]]:
-    """Return what the server says of itself when it is well: its ``status``, and its ``data_dir`` on its own disk.
+    """Return what the server says of itself when it is well.
+
+    Returns
+    -------
+    dict
+        Its ``status``, its ``data_dir`` on its own disk, and the ``user`` as whom it knows the caller.
 
     Raises
     ------
     StoreUnavailable, ClientError
     """
     answer = yield Request("GET", "health")
-    return {**answer.json(), "data_dir": unquote(answer.headers.get("docsfy-data-dir", ""))}
+    told = {"data_dir": "docsfy-data-dir", "user": "docsfy-user"}
+    return {**answer.json(), **{name: unquote(answer.headers.get(header, "")) for name, header in told.items()}}
 
 
 def version() -> Steps[str]:

@@ -41,6 +41,7 @@ class SystemHandler(DocsfyHandler):
     async def get_health(self) -> None:
         """Whether the store is open and has all that ended: 503 with the reason otherwise."""
         self.set_header("Docsfy-Data-Dir", quote(str(self.manager.settings.data_dir.absolute())))  # a name may be of any script
+        self.set_header("Docsfy-User", quote(self.caller))
         await self.manager.check()
         self.reply({"status": "ok"})
 

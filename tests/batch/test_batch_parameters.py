@@ -140,15 +140,15 @@ def test_a_mistyped_parameter_that_papermill_only_warns_of_is_refused_by_the_not
 
 def test_a_row_is_found_by_what_was_said_and_by_the_servers_defaults() -> None:
     models = {"default_provider": "local", "default_model": "static"}
-    row = {"name": "a", "branch": "main", "ai_provider": "local", "ai_model": "static", "is_default_branch": True}
-    rows = [row, {**row, "branch": "v1", "is_default_branch": False}, {**row, "ai_model": "other"}]
+    row = {"name": "a", "branch": "main", "ai_provider": "local", "ai_model": "static", "is_default_branch": True, "owner": "me"}
+    rows = [{**row, "owner": "another"}, row, {**row, "branch": "v1", "is_default_branch": False}, {**row, "ai_model": "other"}]
 
     def found(**said: str) -> Any:
         (one,) = expand(read_file({"variants": [{**GOOD, **said}]}))
-        return matching(one, rows, models)
+        return matching(one, rows, models, "me")
 
     assert found() == row
-    assert found(branch="v1") == rows[1]
-    assert found(model="other") == rows[2]
+    assert found(branch="v1") == rows[2]
+    assert found(model="other") == rows[3]
     assert found(provider="x") is found(name="b") is None
-    assert json.dumps(found()) == json.dumps(row)
+    assert matching(expand(read_file({"variants": [GOOD]}))[0], rows[:1], models, "me") is None  # another's documentation is none of mine

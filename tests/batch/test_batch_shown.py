@@ -17,7 +17,7 @@ from docsfy_jupyter.batch.summary import as_html, as_markdown, as_text, headline
 NOW = datetime(2026, 11, 25, 3, 0, 0, tzinfo=UTC)
 GOOD = VariantResult("a", "main", "local", "static", "/r/a", "ready", None, 12.5, {"cloning": 0.5, "generating_pages": 12.0}, 3, 3, 0.5, "abc", "1")
 BAD = VariantResult("b", "main", "p", "a/b", "/r/b", "error", "1 of 3 pages failed: <x> | `y`", 70.0, {"cloning": 70.0}, 2, 3, None, "abc", "2")
-RESULT = BatchResult("2026-11-25T03:00:00+00:00", "2026-11-25T03:01:30+00:00", (GOOD, BAD), "batch")
+RESULT = BatchResult("2026-11-25T03:00:00+00:00", "2026-11-25T03:01:30+00:00", (GOOD, BAD), ("batch",))
 
 
 def test_the_result_object_says_what_came_of_it_and_can_be_read_back() -> None:
