@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import hashlib
 import json
-import shlex
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from jupyter_core.paths import jupyter_runtime_dir
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.cutoff import abort_unfinished, cut_off
 from docsfy_jupyter.batch.forecast import as_lines, forecast
 from docsfy_jupyter.batch.papermill import Ended, check_installed, run_notebook
-from docsfy_jupyter.batch.parameters import BatchFile, read_file
+from docsfy_jupyter.batch.parameters import BatchFile, as_command, read_file
 from docsfy_jupyter.batch.receipts import add_note, read_error, read_result, reserve
 from docsfy_jupyter.batch.result import BatchResult
 from docsfy_jupyter.batch.summary import as_markdown, as_text
@@ -52,6 +54,7 @@ def batch(options: argparse.Namespace) -> int:
     filters = {name: True for name in ("retry_failed", "stale_only") if getattr(options, name)}
     file = file.model_copy(update={**filters, "base_dir": str(path.absolute().parent / Path(file.base_dir).expanduser())})
     wanted = expand(file)
+    _check_summary(options.summary)
     url = options.url or file.server_url
     if options.dry_run:
         with open_client(url, options.token, options.data_dir, options.verify) as (client, _):
@@ -77,13 +80,34 @@ def _read(path: Path) -> BatchFile:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Keep a second batch of the same file away; the lock goes with the process, however it ends."""
-    with path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise errors.BatchBusy(f"Another batch of {path} is in progress on this machine; wait for its end.") from None
+    """Keep a second batch of the same file away; the lock goes with the process, however it ends.
+
+    A name is locked for the user, since an editor that saves by renaming puts another file in the place of the first; and the
+    file itself, for other users.
+    """
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    place = Path(jupyter_runtime_dir()) / f"docsfy-batch-{name}.lock"
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        for held in (stack.enter_context(place.open("ab")), stack.enter_context(path.open("rb"))):
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise errors.BatchBusy(f"Another batch of {path} is in progress on this machine; wait for its end.") from None
         yield
+
+
+def _check_summary(summary: str | None) -> None:
+    """Refuse a file that cannot be written, before anything is paid for."""
+    if not summary:
+        return
+    target = Path(summary)
+    if target.is_dir():
+        raise errors.BadRequest(f"--summary: {target} is a folder; name a file.")
+    if not target.parent.is_dir():
+        raise errors.BadRequest(f"--summary: there is no folder {target.parent}; make it, or name another file.")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise errors.BadRequest(f"--summary: {target} cannot be written; name another file.")
 
 
 def _show_forecast(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], *, as_json: bool) -> int:
@@ -156,7 +180,10 @@ def _tell(result: BatchResult, receipt: Path, file: BatchFile, options: argparse
     if options.summary:
         target = Path(options.summary)
         text = json.dumps(document, indent=1) + "\n" if target.suffix == ".json" else as_markdown(result)
-        target.write_text(text, "utf-8")
+        try:
+            target.write_text(text, "utf-8")
+        except OSError as error:  # what follows is still to be told
+            print(f"--summary: {target} could not be written: {error.strerror or error}", file=sys.stderr)
     if options.json:
         print_json(document)
     else:
@@ -168,11 +195,11 @@ def _tell(result: BatchResult, receipt: Path, file: BatchFile, options: argparse
 
 def _finish(command: str | list[str], document: Mapping[str, Any], folder: Path) -> None:
     """Hand the result to the command; what it does with it does not change what came of the batch."""
-    argv = shlex.split(command) if isinstance(command, str) else command
+    argv = as_command(command)
     try:
         done = subprocess.run(argv, input=json.dumps(document), text=True, cwd=folder, check=False, stdout=sys.stderr)
     except OSError as error:
-        print(f"on_finished: {argv[0]} could not be started: {error.strerror}", file=sys.stderr)
+        print(f"on_finished: {argv[0]} could not be started: {error.strerror or error}", file=sys.stderr)
         return
     if done.returncode:
         print(f"on_finished: {argv[0]} ended with exit code {done.returncode}", file=sys.stderr)

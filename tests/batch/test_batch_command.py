@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -15,8 +16,11 @@ from batching import Bench, ended, outcomes, told
 from panels import until
 from servers import commit, git
 
-from docsfy_jupyter.batch.result import RESULT_TYPE
+from docsfy_jupyter.batch.parameters import read_file
+from docsfy_jupyter.batch.result import RESULT_TYPE, BatchResult
 from docsfy_jupyter.cli import main
+from docsfy_jupyter.cli.batch import _locked, _tell
+from docsfy_jupyter.errors import BatchBusy
 
 
 def result_of(receipt: str) -> dict[str, Any]:
@@ -116,6 +120,8 @@ def test_killed_with_abort_on_exit_its_runs_are_aborted(bench: Bench) -> None:
         ("variants: [", "is not YAML"),
         ("", "a batch file is a mapping"),
         ("variants: []", "nothing to do"),
+        ("{variants: [{repo: a}], on_finished: []}", "on_finished: names no command"),
+        ("{variants: [{repo: 'https://me:ghp_X@example.invalid/x/y.git'}]}", "credential_env: MY_GIT_TOKEN"),
     ],
 )
 def test_a_file_that_is_wrong_is_exit_code_2_and_nothing_is_started(text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,6 +131,45 @@ def test_a_file_that_is_wrong_is_exit_code_2_and_nothing_is_started(text: str, s
     assert says in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["batch.yaml"]
     assert main(["batch", str(tmp_path / "none.yaml")]) == 2
+
+
+@pytest.mark.parametrize(("summary", "says"), [("none/summary.md", "there is no folder"), (".", "is a folder")])
+def test_a_summary_that_cannot_be_written_is_told_before_anything_starts(summary: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "batch.yaml"
+    file.write_text("variants: [{repo: a}]", "utf-8")
+    where = ["--url", "http://127.0.0.1:9/", "--output", str(tmp_path / "runs")]
+    assert main(["batch", str(file), *where, "--summary", str(tmp_path / summary)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_file_that_was_saved_by_renaming_meanwhile_is_still_the_same_batch(tmp_path: Path) -> None:
+    file = tmp_path / "batch.yaml"
+    file.write_text("variants: [{repo: a}]", "utf-8")
+    with _locked(file):
+        (tmp_path / "saved").write_text("variants: [{repo: b}]", "utf-8")
+        (tmp_path / "saved").replace(file)
+        (tmp_path / "link.yaml").symlink_to(file)
+        for same in (file, tmp_path / "link.yaml"):
+            with pytest.raises(BatchBusy), _locked(same):
+                pass
+        other = tmp_path / "other.yaml"
+        other.write_text("variants: [{repo: a}]", "utf-8")
+        with _locked(other):
+            pass
+    with _locked(file):
+        pass
+
+
+@pytest.mark.parametrize(("command", "says"), [(["/none/there"], "could not be started: No such file"), ("sh -c 'exit 3'", "ended with exit code 3")])
+def test_what_follows_a_summary_that_fails_is_told_in_a_line_each(command: Any, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = read_file({"variants": [{"repo": "a"}], "on_finished": command})
+    result = BatchResult("2026-11-25T03:00:00+00:00", "2026-11-25T03:00:01+00:00", ())
+    options = argparse.Namespace(summary=str(tmp_path / "gone" / "summary.md"), json=True, file=str(tmp_path / "batch.yaml"))
+    _tell(result, tmp_path / "receipt.ipynb", file, options)
+    shown = capfd.readouterr()
+    assert [line.split(": ")[0] for line in shown.err.splitlines()] == ["--summary", "on_finished"]
+    assert says in shown.err
+    assert json.loads(shown.out)["variants"] == []
 
 
 def test_no_server_is_exit_code_3_and_no_papermill_names_the_line_that_installs_it(
