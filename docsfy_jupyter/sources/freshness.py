@@ -85,14 +85,15 @@ class Freshness:
         """
         asked = list(rows)
         places = {_place(row): row for row in asked}
-        self._heads = {place: head for place, head in self._heads.items() if head.good or place in places}
-        await asyncio.gather(*(self._ask(place, row) for place, row in places.items() if anew or not self._known(place)))
-        return [_compared(row, self._heads[_place(row)]) for row in asked]
+        self._heads = {place: head for place, head in self._heads.items() if head.good}
+        # what is good now is this answer's, though it may be too old, and forgotten by another's, before the slow have answered
+        heads = {} if anew else {place: self._heads[place] for place in places if place in self._heads}
+        missing = [place for place in places if place not in heads]
+        found = await asyncio.gather(*(self._ask(place, places[place]) for place in missing))
+        heads |= dict(zip(missing, found, strict=True))
+        return [_compared(row, heads[_place(row)]) for row in asked]
 
-    def _known(self, place: _Place) -> bool:
-        return place in self._heads and self._heads[place].good
-
-    async def _ask(self, place: _Place, row: Variant) -> None:
+    async def _ask(self, place: _Place, row: Variant) -> Head:
         commit, error = None, None
         async with self._room:
             try:
@@ -111,7 +112,9 @@ class Freshness:
                 error = f"{row.repo_url} could not be asked: {problem}"
         if commit is None and error is None:
             error = f"{row.repo_url} has no branch or tag {row.branch!r}."
-        self._heads[place] = Head(commit, error, iso(utc_now()) or "", time.monotonic())
+        head = Head(commit, error, iso(utc_now()) or "", time.monotonic())
+        self._heads[place] = head
+        return head
 
 
 def _place(row: Variant) -> _Place:
