@@ -60,7 +60,7 @@ def candidates(page: Page, own: Own) -> Iterator[Candidate]:
     """Yield what can be looked up, in the order of a page's spans, then of its code, then of its links."""
     strangers = _strangers(page, own)
     for span in page.spans:
-        if not rules.WEB.search(span.text) and len(span.text) <= 160:
+        if len(span.text) <= 160 and not rules.WEB.search(span.text):
             for found in _of_span(span, own):
                 if found.kind != "name" or found.words[0] not in strangers:
                     yield found
@@ -123,9 +123,9 @@ def _path_or_name(text: str, line: str, own: Own) -> Iterator[Candidate]:
 
 def _command(line: str, own: Own) -> Iterator[Candidate]:
     """Read a line of a shell: the options of the project's own commands, up to where another command begins."""
-    for command in re.split(r"\s*(?:&&|\|\|?|;|\s#)\s*", line):
+    for command in re.split(r"&&|\|\|?|;|\s#", line):
         if own.runs(command):
-            before = command.split(" -- ")[0]
+            before = command.strip().split(" -- ")[0]
             yield from (_flag(flag, "") for flag in rules.FLAG.findall(before) if not rules.is_common_flag(flag))
 
 
@@ -145,7 +145,7 @@ def _import_lines(code: str) -> Iterator[tuple[str, list[str]]]:
     try:
         nodes = list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        lines = re.findall(r"^(?:>>> |\.\.\. |In \[\d+\]: )?\s*((?:from|import) [^\n#;]+)", code, re.MULTILINE)
+        lines = re.findall(r"^(?:>>> |\.\.\. |In \[\d+\]: )?[ \t]*+((?:from|import) [^\n#;]+)", code, re.MULTILINE)
         nodes = [node for line in lines for node in _parsed(line)]
     for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from docsfy_jupyter.verification import rules
 from docsfy_jupyter.verification.candidates import Candidate, Own, candidates
@@ -33,7 +34,10 @@ def check(job: CheckJob) -> Report:
     clone = Clone(job)
     own = Own(clone.commands(), clone.python.roots)
     texts = {slug: Path(path).read_text("utf-8", "replace") for slug, path in job.pages.items()}
-    found = {slug: list(dict.fromkeys(candidates(read_page(text), own))) for slug, text in texts.items()}
+    found: dict[str, list[Candidate]] = {}
+    for slug, text in texts.items():
+        clone.look_at_the_clock()
+        found[slug] = list(dict.fromkeys(candidates(read_page(text), own)))
     every = {candidate for page in found.values() for candidate in page}
     missing = _Lookup(clone, job).missing(every)
     seen: set[tuple[str, str, str]] = set()
@@ -67,7 +71,8 @@ class _Lookup:
         if not left:
             return left
         others = frozenset(self._clone.dependencies() - {root.lower() for root in self._clone.python.roots})
-        left = {one for one in left if not (one.line and rules.speaks_of_others(one.line, others))}
+        lines = {line for line in {one.line for one in left} if line and rules.speaks_of_others(line, others)}
+        left = {one for one in left if one.line not in lines}
         left = {one for one in left if one.kind == "import" or not self._foreign(one, others)}
         literal = self._clone.literals({one.name.removesuffix("()") for one in left if one.kind != "link"})
         left = {one for one in left if one.name.removesuffix("()") not in literal}
@@ -120,7 +125,7 @@ class _Lookup:
         return any({first, f"{first}_"} & self._words and last in self._words for first, last in splits)
 
     def _link(self, one: Candidate) -> bool:
-        target = one.name.split("#")[0].split("?")[0]
+        target = unquote(one.name.split("#")[0].split("?")[0], errors="surrogateescape")
         page = _PAGE.fullmatch(target)
         if page and (page[1] in self._slugs or page[1] == "index"):
             return True

@@ -1,4 +1,7 @@
-"""What a page mentions: code spans, fenced code and links of its Markdown, each with the line around it."""
+"""What a page mentions: code spans, fenced code and links of its Markdown, each with the line around it.
+
+A model may write anything, so nothing here takes more than linear time: what opens and never closes is passed by.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_FENCE = re.compile(r"^\s{0,12}(?P<mark>`{3,}|~{3,})\s*\{?\.?(?P<language>[\w+-]*)")
-_SPAN = re.compile(r"(?<![`\\])(`+)(?!`)(.+?)(?<!`)\1(?!`)")
-_LINK = re.compile(r"!?\[(?:[^\]\\]|\\.)*\]\(\s*<?(?P<target>[^)\s>]+)>?(?:\s+[\"'(][^)]*)?\)")
+_FENCE = re.compile(r"^\s{0,12}(?P<mark>`{3,}+(?!.*`)|~{3,})\s*\{?\.?(?P<language>[\w+-]*)")
+_TICKS = re.compile(r"`+")
+# From the label's end on: what stands in the label tells nothing. The bounds keep a line of ``](`` from being read a line a time.
+_LINK = re.compile(r"(?<!\\)\]\([ \t]{0,9}+<?(?P<target>[^)\s>]{1,300}+)>?(?:[ \t]{1,9}+[\"'(][^)]{0,300}+)?\)")
 _REFERENCE = re.compile(r"^\s{0,3}\[(?!\^)[^\]]+\]:\s*<?(?P<target>[^\s>]+)")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,47 @@ class Page:
 def read_page(markdown: str) -> Page:
     """Take a page apart."""
     page = Page()
-    for line in _prose(_COMMENT.sub(_blank, markdown), page):
-        page.spans += [Mention(found[2].strip(), line) for found in _SPAN.finditer(line)]
-        bare = _SPAN.sub("`code`", line)
+    for line in _prose(_without_comments(markdown), page):
+        if "`" not in line and "[" not in line:
+            continue
+        spans, bare = _code_spans(line)
+        page.spans += [Mention(text, line) for text in spans]
         reference = _REFERENCE.match(bare)
-        targets = [found["target"] for found in _LINK.finditer(bare)] + ([reference["target"]] if reference else [])
+        first = bare.find("[")
+        targets = [found["target"] for found in _LINK.finditer(bare, first) if first >= 0] + (
+            [reference["target"]] if reference else []
+        )
         page.links += [Mention(target, line) for target in targets]
     return page
 
 
-def _blank(found: re.Match[str]) -> str:
-    return "\n" * found[0].count("\n")
+def _code_spans(line: str) -> tuple[list[str], str]:
+    """Return what stands in code spans, and the line without it: a run of backticks ends at the next one of its length."""
+    runs = [found.span() for found in _TICKS.finditer(line)]
+    following: dict[int, int] = {}  # length → the nearest run of it behind
+    closing = [0] * len(runs)
+    for place in range(len(runs) - 1, -1, -1):
+        length = runs[place][1] - runs[place][0]
+        closing[place] = following.get(length, 0)
+        following[length] = place
+    spans, bare, at, place = list[str](), list[str](), 0, 0
+    while place < len(runs):
+        (start, end), closed = runs[place], closing[place]
+        if closed and line[start - 1 : start] != "\\":
+            spans.append(line[end : runs[closed][0]].strip())
+            bare += [line[at:start], "`code`"]
+            at, place = runs[closed][1], closed
+        place += 1
+    return spans, "".join([*bare, line[at:]])
+
+
+def _without_comments(markdown: str) -> str:
+    """Take comments out and leave their line ends."""
+    kept, at = list[str](), 0
+    while (start := markdown.find("<!--", at)) >= 0 and (end := markdown.find("-->", start + 4)) >= 0:
+        kept += [markdown[at:start], "\n" * markdown.count("\n", start, end)]
+        at = end + 3
+    return "".join([*kept, markdown[at:]])
 
 
 def _prose(markdown: str, page: Page) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 _DYNAMIC = {"globals", "locals", "exec", "eval", "setattr", "vars", "__import__"}
+_MOST_IMPORTS = 20  # that a name is followed through
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Namespace:
     """The names in a module or class; ``closed`` says that there can be no others."""
 
     names: set[str] = field(default_factory=set)
-    classes: dict[str, ast.ClassDef] = field(default_factory=dict)
+    classes: dict[str, list[ast.ClassDef]] = field(default_factory=dict)  # one name may be defined twice, as with a fallback
     sources: dict[str, str] = field(default_factory=dict)  # name → dotted path that it is imported from
     closed: bool = True
 
@@ -58,20 +59,24 @@ class PythonNames:
                 self._modules.setdefault(name, []).append(str(path))
                 self._folders.update(".".join(parts[:count]) for count in range(1, len(parts)))
 
-    def has(self, dotted: str) -> bool | None:
-        """Say whether a dotted name leads somewhere; None when that cannot be known for certain."""
+    def has(self, dotted: str, followed: frozenset[str] = frozenset()) -> bool | None:
+        """Say whether a dotted name leads somewhere; None when that cannot be known for certain.
+
+        ``followed`` are the names that led here by imports: modules may import a name from each other in a circle.
+        """
         parts = dotted.split(".")
-        if parts[0] not in self.roots:
+        if parts[0] not in self.roots or dotted in followed or len(followed) > _MOST_IMPORTS:
             return None
+        followed |= {dotted}
         for count in range(len(parts), 0, -1):
             module = ".".join(parts[:count])
             if module in self._modules:
-                return _any([self._member(path, module, parts[count:]) for path in self._modules[module]])
+                return _any([self._member(path, module, parts[count:], followed) for path in self._modules[module]])
             if module in self._folders:
                 return count == len(parts)
         return None
 
-    def _member(self, path: str, module: str, rest: list[str]) -> bool | None:
+    def _member(self, path: str, module: str, rest: list[str], followed: frozenset[str]) -> bool | None:
         if not rest:
             return True
         space = self._namespace(path, module)
@@ -83,17 +88,24 @@ class PythonNames:
         if name in space.classes:
             return self._attribute(space, name, rest[1])
         source = space.sources.get(name)
-        return self.has(".".join([source, *rest[1:]])) if source and source.split(".")[0] in self.roots else None
+        return self.has(".".join([source, *rest[1:]]), followed) if source else None
 
     def _attribute(self, space: Namespace, name: str, attribute: str) -> bool | None:
-        node = space.classes[name]
-        if attribute in _class_names(node):
-            return True
-        bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-        plain = len(bases) == len(node.bases) and not node.keywords and not node.decorator_list
-        if not plain or any(base not in space.classes or base == name for base in bases) or _odd(node):
-            return None
-        return _any([attribute in dir(object), *(self._attribute(space, base, attribute) for base in bases)])
+        """Look an attribute up in a class and its bases, each once: bases may meet again, or lead in a circle."""
+        seen, left, certain = set[str](), [name], True
+        while left:
+            own = left.pop()
+            if own in seen:
+                continue
+            seen.add(own)
+            for node in space.classes[own]:
+                if attribute in _class_names(node):
+                    return True
+                bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                known = [base for base in bases if base in space.classes and base != own]
+                certain &= len(known) == len(node.bases) and not (node.keywords or node.decorator_list or _odd(node))
+                left += known
+        return attribute in dir(object) or (False if certain else None)
 
     def _namespace(self, path: str, module: str) -> Namespace:
         """Return what a module holds, parsed once."""
@@ -122,7 +134,7 @@ class PythonNames:
 def _add(space: Namespace, node: ast.AST, package: str) -> None:
     if isinstance(node, ast.ClassDef):
         space.names.add(node.name)
-        space.classes[node.name] = node
+        space.classes.setdefault(node.name, []).append(node)
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         space.names.add(node.name)
         space.closed &= node.name not in {"__getattr__"}

@@ -60,8 +60,10 @@ def unmentioned(clone: Clone, pages: Iterable[str]) -> list[str]:
         names += [name.decode() for name in _TOP.findall(data)] if not _is_private(path) else []
         if _DECLARES.search(data):
             options += _options(path, data)
-    new_options = [option for option in dict.fromkeys(options) if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", text)]
-    return new_options + [name for name in dict.fromkeys(names) if name not in words]
+    told = set(re.findall(r"(?<![\w-])--[A-Za-z][\w-]*", text))
+    return [option for option in dict.fromkeys(options) if option not in told] + [
+        name for name in dict.fromkeys(names) if name not in words
+    ]
 
 
 def _is_product(path: str) -> bool:
