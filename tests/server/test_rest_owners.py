@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from servers import Server
 from walking import path_of
@@ -28,6 +29,7 @@ def test_deleting_a_project_deletes_the_callers_own_variants_and_nobody_elses(sh
     for owner in (None, "ann", "bob"):
         made(shared_server, shared_repo, "owned", owner)
     (me,) = set(owners(shared_server, "owned")) - {"ann", "bob"}
+    assert unquote(shared_server.call("GET", "health").headers["Docsfy-User"]) == me  # by which a client knows its own rows
     assert shared_server.call("GET", "api/projects/owned", params={"owner": "ann"}).json()["variants"][0]["owner"] == "ann"
     assert shared_server.call("DELETE", "api/projects/owned").status_code == 200
     assert owners(shared_server, "owned") == ["ann", "bob"]
