@@ -56,9 +56,8 @@ class OverviewHandler(PageHandler):
 
     async def get_overview(self) -> None:
         """Send the overview of all variants; what it shows comes by its own polling."""
-        self.send_page(
-            page(self.base_url, "Documentation sets", "overview", {"base": self.base_url}, "<h1>Documentation sets</h1>")
-        )
+        top = "<header><h1>Documentation sets</h1></header>"
+        self.send_page(page(self.base_url, "Documentation sets", "overview", {"base": self.base_url}, top))
 
 
 def status_page(base_url: str, key: dict[str, Any]) -> str:

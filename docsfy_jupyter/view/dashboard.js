@@ -1,7 +1,7 @@
 // All variants of a server in one table, and its latest runs: in a notebook cell and on the overview page.
 // One request at a time and one for each interval, whatever the number of variants; the page asks by itself.
 import { clock, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
-import { sourceOf } from "./form.js";
+import { RunForm } from "./form.js";
 import { Browser, Kernel, LoginExpired } from "./link.js";
 import { Panel } from "./panel.js";
 
@@ -26,6 +26,7 @@ class Board {
     this.etags = new Map();
     this.rows = new Map(); // address → { line, cells, detail, panel }
     this.failures = 0;
+    this.starting = false; // a run that the form asks for
     this.build();
     root.replaceChildren(this.frame);
     this.timer = setInterval(() => this.tick(), this.interval);
@@ -55,11 +56,11 @@ class Board {
     tabs.addEventListener("keydown", (event) => ["ArrowLeft", "ArrowRight"].includes(event.key) && this.open(this.tab === "runs" ? "variants" : "runs", true));
     this.tools = make("div", { class: "docsfy-tools" }, this.text, this.status, this.create);
     this.note = make("p", { class: "docsfy-message", role: "status", hidden: true });
-    this.form = this.buildForm();
+    this.buildForm();
     this.variants = this.buildTable("variants", ["Name", "Status", "Pages", "Changed", ""]);
     this.runs = this.buildTable("runs", ["Variant", "Outcome", "Began", "Took", "By", "Pages", "Cost"]);
     this.more = make("button", { type: "button", hidden: true, on: { click: () => ((this.limit += PAGE), this.tick()) } }, "Show more");
-    this.frame = make("section", { class: "docsfy-panel docsfy-board", "aria-label": "Documentation sets" }, make("div", { class: "docsfy-top" }, tabs, this.tools), this.note, this.form, this.variants.frame, this.runs.frame, this.more);
+    this.frame = make("section", { class: "docsfy-panel docsfy-board", "aria-label": "Documentation sets" }, make("div", { class: "docsfy-top" }, tabs, this.tools), this.note, this.form.frame, this.variants.frame, this.runs.frame, this.more);
     this.open("variants");
   }
 
@@ -72,20 +73,15 @@ class Board {
   }
 
   buildForm() {
-    const field = (name, label, extra = {}) => {
-      const input = make("input", { id: `${this.id}-${name}`, name, type: "text", autocomplete: "off", spellcheck: "false", ...extra });
-      return make("div", { class: `docsfy-field docsfy-field-${name}` }, make("label", { for: input.id }, label), input);
+    const host = {
+      run: (work) => this.run(work),
+      begin: (body) => this.begin(body),
+      estimate: (body) => this.known("POST", "api/estimate", { body }),
+      models: () => this.known("GET", "api/models"),
+      draw: () => this.drawForm(),
     };
-    const form = make("form", { class: "docsfy-form", hidden: true, "aria-label": "New documentation" });
-    form.append(
-      field("repo", "Repository: a URL, or a path on the server's disk", { required: true, placeholder: "https://github.com/owner/repository" }),
-      field("provider", "Provider", { placeholder: "local" }), field("model", "Model", { placeholder: "the provider's own" }),
-      field("branch", "Branch or tag", { placeholder: "the default branch" }), field("name", "Name", { placeholder: "as the repository" }),
-      make("button", { type: "submit", class: "docsfy-primary" }, "Generate"),
-    );
-    form.addEventListener("keydown", (event) => (event.stopPropagation(), event.key === "Escape" && this.toggleForm()));
-    form.addEventListener("submit", (event) => (event.preventDefault(), this.generate(new FormData(form))));
-    return form;
+    this.form = new RunForm(this.id, host, "New documentation", { named: true });
+    this.form.frame.addEventListener("keydown", (event) => event.key === "Escape" && this.toggleForm());
   }
 
   open(name, focus = false) {
@@ -104,9 +100,13 @@ class Board {
   }
 
   toggleForm() {
-    this.form.hidden = !this.form.hidden;
-    setAttribute(this.create, "aria-expanded", String(!this.form.hidden));
-    (this.form.hidden ? this.create : this.form.elements.repo).focus();
+    this.drawForm(!this.form.open);
+    (this.form.open ? this.form.repo : this.create).focus();
+  }
+
+  drawForm(open = this.form.open) {
+    this.form.draw({ open, again: null, fixed: {}, provider: "", model: "", busy: this.starting, starting: this.starting, primary: true });
+    setAttribute(this.create, "aria-expanded", String(open));
   }
 
   filterSoon() {
@@ -293,24 +293,33 @@ class Board {
 
   // -- doing
 
-  async generate(fields) {
+  /** What the server knows; null where it does not, or cannot be asked. */
+  async known(method, path, options) {
+    const answer = await this.ask(method, path, options).catch(() => null);
+    return answer?.status === 200 ? answer.data : null;
+  }
+
+  async begin(body) {
+    const answer = await this.ask("POST", "api/generate", { body });
+    if (answer.status >= 400) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
+    this.form.frame.reset();
+    this.toggleForm();
+    this.say(`Started ${answer.data.project} · ${answer.data.branch}.`);
+    this.open("variants");
+  }
+
+  /** One new run at a time: further clicks change nothing until it is answered. */
+  async run(work) {
     if (this.starting) return;
-    const text = (name) => fields.get(name).trim();
-    const body = sourceOf(text("repo"));
-    for (const [name, field] of [["ai_provider", "provider"], ["ai_model", "model"], ["branch", "branch"], ["name", "name"]]) if (text(field)) body[name] = text(field);
-    const button = this.form.querySelector("button");
-    this.starting = button.disabled = true;
+    this.starting = true;
+    this.drawForm();
     try {
-      const answer = await this.ask("POST", "api/generate", { body });
-      if (answer.status >= 400) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
-      this.form.reset();
-      this.toggleForm();
-      this.say(`Started ${answer.data.project} · ${answer.data.branch}.`);
-      this.open("variants");
+      await work();
     } catch (error) {
       this.say(error instanceof LoginExpired ? "Your login has expired." : error.message, "bad");
     } finally {
-      this.starting = button.disabled = false;
+      this.starting = false;
+      this.drawForm();
     }
   }
 }

@@ -8,23 +8,26 @@ const UNKNOWN_PRICE = "Write all pages anew, and pay for them? What that costs i
  *
  * `host` does what the form only asks for: `begin(body)` starts a run and throws where that fails; `estimate(body)` and
  * `models()` answer null where nobody knows; `run(work)` does one thing at a time and shows how it ended, `draw()` draws.
+ * `named`: it asks for the branch and the name too, and may leave all but the repository to the server.
  */
 class RunForm {
-  constructor(id, host, label) {
+  constructor(id, host, label, { named = false } = {}) {
     this.id = id;
     this.host = host;
     this.again = null; // the body that runs a known variant once more; null where the repository is asked for
     this.fixed = {}; // what a run of a new variant has besides
     this.paying = null; // the body whose price is asked about
     this.open = false;
-    this.build(label);
+    this.build(label, named);
   }
 
-  build(label) {
+  build(label, named) {
     const hint = "A URL, or the path of a repository on the server's disk.";
     this.repo = this.input("repo", { placeholder: "https://github.com/owner/repository", "aria-describedby": `${this.id}-repo-hint` });
-    this.provider = this.input("provider", { list: `${this.id}-providers` });
-    this.model = this.input("model", { list: `${this.id}-models` });
+    this.provider = this.input("provider", { list: `${this.id}-providers`, placeholder: named && "local" });
+    this.model = this.input("model", { list: `${this.id}-models`, placeholder: named && "the provider's own" });
+    this.branch = named && this.input("branch", { placeholder: "the default branch" });
+    this.name = named && this.input("name", { placeholder: "as the repository" });
     this.limit = this.input("limit", { type: "number", min: "0.01", step: "0.01", inputmode: "decimal", "aria-describedby": `${this.id}-limit-hint` });
     this.credential = this.input("credential", { pattern: "[A-Za-z_][A-Za-z0-9_]*", title: "Letters, digits and _", "aria-describedby": `${this.id}-credential-hint` });
     this.force = make("input", { id: `${this.id}-force`, name: "force", type: "checkbox" });
@@ -38,6 +41,7 @@ class RunForm {
     this.frame = make(
       "form", { class: "docsfy-form", hidden: true, "aria-label": label },
       this.repoField, this.field("Provider", this.provider), this.field("Model", this.model),
+      ...(named ? [this.field("Branch or tag", this.branch), this.field("Name", this.name)] : []),
       this.field("Cost limit (US dollars)", this.limit, "No page begins beyond it; finished pages are kept."), this.credentialField,
       this.foreseen, this.forceField, this.submit, this.providers, this.modelNames,
     );
@@ -57,7 +61,7 @@ class RunForm {
 
   listen() {
     this.frame.addEventListener("submit", (event) => (event.preventDefault(), this.send()));
-    for (const input of [this.repo, this.provider, this.model, this.force]) input.addEventListener("change", () => this.foresee());
+    for (const input of [this.repo, this.provider, this.model, this.branch, this.name, this.force]) if (input) input.addEventListener("change", () => this.foresee());
     this.repo.addEventListener("input", () => this.drawCredential());
     this.frame.addEventListener("focusin", () => this.suggest(), { once: true });
     this.provider.addEventListener("input", () => this.suggestModels());
@@ -68,10 +72,10 @@ class RunForm {
 
   wanted() {
     const body = this.again ? { ...this.again } : { ...sourceOf(this.repo.value.trim()), ...this.fixed };
-    const fields = [["ai_provider", this.provider], ["ai_model", this.model]];
-    for (const [name, input] of fields) if (input.value.trim()) body[name] = input.value.trim();
+    const fields = [["ai_provider", this.provider], ["ai_model", this.model], ["branch", this.branch], ["name", this.name]];
+    for (const [name, input] of fields) if (input && input.value.trim()) body[name] = input.value.trim();
     if (this.limit.value) body.max_cost_usd = Number(this.limit.value);
-    if (!this.credentialField.hidden && this.credential.value.trim()) body.credential_env = this.credential.value.trim();
+    if (!this.credential.disabled && this.credential.value.trim()) body.credential_env = this.credential.value.trim();
     if (this.again && this.force.checked) body.force = true;
     return body;
   }
@@ -155,7 +159,9 @@ class RunForm {
 
   /** Only a repository that is cloned over the network has a credential. */
   drawCredential() {
-    this.credentialField.hidden = !("repo_url" in (this.again ?? sourceOf(this.repo.value.trim())));
+    const local = !("repo_url" in (this.again ?? sourceOf(this.repo.value.trim())));
+    this.credentialField.hidden = local;
+    this.credential.disabled = local; // or a fault in it would hold back the form without a word
   }
 
   /** The question comes with the answer to how much it costs, and goes with the form. */
@@ -181,4 +187,4 @@ class RunForm {
   }
 }
 
-export { RunForm, sourceOf };
+export { RunForm };

@@ -101,6 +101,8 @@ class Dashboard(anywidget.AnyWidget):
         calls: dict[tuple[Any, Any], Callable[[DocsfyClient], Any]] = {
             ("GET", "api/projects"): lambda client: client.listing(**_filters(message)),
             ("GET", "api/runs"): lambda client: client.runs(**_filters(message)),
+            ("GET", "api/models"): lambda client: client.models(),
+            ("POST", "api/estimate"): lambda client: client.estimate(**body_of(message.get("body"))),
             ("POST", "api/generate"): lambda client: _started(client, message.get("body")),
         }
         call = calls.get((message.get("method"), message.get("path")))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from appearance import SCREENSHOTS, faults, violations
 from browsing import Seen
+from playwright.sync_api import Locator, Page
 from relay import relay_to
 from servers import Server, await_health, end, launch, make_demo_repo
 
@@ -40,6 +43,12 @@ def board_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def variant(count: int) -> Variant:
     """Return a row in work."""
     return Variant("demo", "main", "local", "static", "me", "/demo", Status.GENERATING, "", "", page_count=count)
+
+
+def new_form(page: Page) -> Locator:
+    """Open the form for a new run."""
+    page.get_by_role("button", name="New").click()
+    return page.get_by_role("form", name="New documentation")
 
 
 def test_the_listing_draws_each_row_as_its_own_screen_does(board_server: Server) -> None:
@@ -116,11 +125,15 @@ def test_the_overview_filters_opens_and_starts(board_server: Server, seen: Seen,
     page.keyboard.press("ArrowLeft")
     assert page.get_by_role("tab", name="Documentation").get_attribute("aria-selected") == "true"
 
-    page.get_by_role("button", name="New").click()
-    other = make_demo_repo(tmp_path)
-    page.get_by_label("Repository:").fill(str(other))
-    page.get_by_label("Name", exact=True).fill("second")
-    page.get_by_role("button", name="Generate").click()
+    form = new_form(page)
+    form.get_by_label("Repository").fill(str(make_demo_repo(tmp_path)))
+    form.get_by_label("Name").fill("second")
+    form.get_by_label("Cost limit").fill("2.5")
+    page.keyboard.press("Tab")
+    form.locator(".docsfy-foreseen").wait_for()
+    with page.expect_request("**/api/generate") as sent:
+        form.get_by_role("button", name="Generate").click()
+    assert sent.value.post_data_json["max_cost_usd"] == 2.5
     page.get_by_text("Started second").wait_for()
     page.locator("tr", has_text="second").get_by_text("Complete").wait_for(timeout=60_000)
     assert [text for text in seen.complaints if "404" not in text] == []
@@ -130,9 +143,9 @@ def test_the_overview_filters_opens_and_starts(board_server: Server, seen: Seen,
 def test_the_overview_says_what_is_wrong_with_a_new_one(board_server: Server, seen: Seen, tmp_path: Path) -> None:
     page = seen.page
     page.goto(f"{board_server.api}?token={board_server.token}")
-    page.get_by_role("button", name="New").click()
-    page.get_by_label("Repository:").fill(str(tmp_path / "nothing"))
-    page.get_by_role("button", name="Generate").click()
+    form = new_form(page)
+    form.get_by_label("Repository").fill(str(tmp_path / "nothing"))
+    form.get_by_role("button", name="Generate").click()
     page.locator(".docsfy-bad", has_text="nothing").wait_for()
 
 
@@ -146,6 +159,54 @@ def test_the_overview_makes_one_request_each_interval_and_fits_a_narrow_window(b
     page.wait_for_timeout(7000)
     assert 1 <= sum("/api/" in url for url in seen.requests) - before <= 3
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 320)])
+def test_the_overviews_form_is_whole_and_can_be_read(board_server: Server, seen: Seen, axe: str, scheme: Any, width: int) -> None:
+    page = seen.page
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(f"{board_server.api}?token={board_server.token}")
+    form = new_form(page)
+    assert form.get_by_label("Credential variable").is_hidden(), "nothing is cloned yet"
+    form.get_by_label("Repository").fill("https://github.com/owner/demo.git")
+    form.get_by_label("Credential variable").fill("not a name")
+    form.locator(".docsfy-foreseen").wait_for()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"dashboard-form-{scheme}-{width}.png", full_page=True, animations="disabled")
+    assert faults(page) == []
+    assert violations(page, axe, "html") == []
+    assert form.evaluate("form => form.checkValidity()") is False
+    form.get_by_label("Repository").fill("/nothing")
+    assert form.evaluate("form => form.checkValidity()") is True, "a field that is gone holds nothing back"
+    page.keyboard.press("Escape")
+    assert form.is_hidden()
+
+
+@pytest.mark.browser
+def test_modules_that_are_loaded_twice_into_a_page_give_different_ids(seen: Seen) -> None:
+    load = "text => import(URL.createObjectURL(new Blob([text], {type: 'text/javascript'}))).then(module => module.uniqueId())"
+    ids = [seen.page.evaluate(load, bundled("dom.js")) for _ in range(2)]
+    assert len(set(ids)) == 2
+
+
+def test_the_kernel_asks_for_the_form_and_sends_on_all_its_fields(
+    board_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Any] = []
+    with connect(board_server.url, board_server.token) as client:
+        board = Dashboard(client=client)
+        monkeypatch.setattr(board, "send", answers.append)
+        body = {"repo_path": str(make_demo_repo(tmp_path)), "ai_provider": "local", "max_cost_usd": -1}
+        board._serve({"id": "1", "method": "GET", "path": "api/models"})
+        board._serve({"id": "2", "method": "POST", "path": "api/estimate", "body": {**body, "max_cost_usd": 1}})
+        board._serve({"id": "3", "method": "POST", "path": "api/estimate", "body": body})
+        board.close()
+    models, estimate, refused = answers
+    assert "local" in models["data"]["providers"]
+    assert estimate["data"]["free"] is True
+    assert "max_cost_usd" in refused["error"]
 
 
 def test_the_widget_has_text_forms_and_survives_without_a_server(board_server: Server) -> None:
