@@ -77,8 +77,8 @@ def candidates(page: Page, own: Own) -> Iterator[Candidate]:
 
 
 def _strangers(page: Page, own: Own) -> set[str]:
-    """Return the names that the page's own code defines, or imports from elsewhere."""
-    names: set[str] = set()
+    """Return the names that the page's own code defines, or imports from elsewhere, or that it links to on the web."""
+    names = set(page.web)
     for _, code in page.blocks:
         names.update(name for found in _DEFINED.findall(code) for name in found if name)
         for module, imported in _import_lines(code):

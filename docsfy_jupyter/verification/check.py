@@ -71,7 +71,11 @@ class _Lookup:
         if not left:
             return left
         others = frozenset(self._clone.dependencies() - {root.lower() for root in self._clone.python.roots})
-        lines = {line for line in {one.line for one in left} if line and rules.speaks_of_others(line, others)}
+        lines = {
+            line
+            for line in {one.line for one in left}
+            if rules.speaks_of_the_past(line) or (line and rules.speaks_of_others(line, others))
+        }
         left = {one for one in left if one.line not in lines}
         left = {one for one in left if one.kind == "import" or not self._foreign(one, others)}
         literal = self._clone.literals({one.name.removesuffix("()") for one in left if one.kind != "link"})

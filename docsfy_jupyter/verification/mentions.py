@@ -13,6 +13,7 @@ _FENCE = re.compile(r"^\s{0,12}(?P<mark>`{3,}+(?!.*`)|~{3,})\s*\{?\.?(?P<languag
 _TICKS = re.compile(r"`+")
 # From the label's end on: what stands in the label tells nothing. The bounds keep a line of ``](`` from being read a line a time.
 _LINK = re.compile(r"(?<!\\)\]\([ \t]{0,9}+<?(?P<target>[^)\s>]{1,300}+)>?(?:[ \t]{1,9}+[\"'(][^)]{0,300}+)?\)")
+_WEB_LABEL = re.compile(r"\[`?([\w.-]{1,80})`?\]\(https?://")
 _REFERENCE = re.compile(r"^\s{0,3}\[(?!\^)[^\]]+\]:\s*<?(?P<target>[^\s>]+)")
 
 
@@ -32,6 +33,8 @@ class Page:
     ----------
     spans, links : list of Mention
         Code spans, and the targets of links and images.
+    web : set of str
+        Labels of links to the web.
     blocks : list of (language, text)
         Fenced code.
     """
@@ -39,6 +42,7 @@ class Page:
     spans: list[Mention] = field(default_factory=list)
     links: list[Mention] = field(default_factory=list)
     blocks: list[tuple[str, str]] = field(default_factory=list)
+    web: set[str] = field(default_factory=set)
 
 
 def read_page(markdown: str) -> Page:
@@ -47,6 +51,7 @@ def read_page(markdown: str) -> Page:
     for line in _prose(_without_comments(markdown), page):
         if "`" not in line and "[" not in line:
             continue
+        page.web.update(_WEB_LABEL.findall(line))
         spans, bare = _code_spans(line)
         page.spans += [Mention(text, line) for text in spans]
         reference = _REFERENCE.match(bare)

@@ -37,6 +37,9 @@ _VARIABLES = re.compile(
     r"OPENAI|ANTHROPIC|GEMINI|HF|OTEL|JUPYTER|JUPYTERHUB|IPYTHON|VIRTUAL|LD|JAVA|RUST|CARGO|GO|DJANGO|FLASK|DATABASE|REDIS|"
     r"POSTGRES|PG|MYSQL|NO|HTTP|HTTPS|ALL|FORCE|SOURCE|TOX|PRE|PYTEST|COVERAGE|TWINE|SENTRY|CF|HEROKU)_[A-Z0-9_]+"
 )
+_PAST = re.compile(
+    r"\b(?:renamed|removed?|removes|dropped|replaced|formerly|previously|no longer|used to be|breaking)\b", re.IGNORECASE
+)
 _TOOLS = _words("tools.txt")
 _WORLD = _words("world.txt")
 _ANYWHERE = _words("anywhere.txt")
@@ -74,6 +77,11 @@ def speaks_of_others(line: str, dependencies: frozenset[str]) -> bool:
     """Say whether a line is about another program or library, whose names and options it may then mention."""
     words = {word.lower() for word in re.findall(r"[A-Za-z][\w-]*", line)}
     return bool(words & _TOOLS) or bool(words & dependencies) or bool(WEB.search(line))
+
+
+def speaks_of_the_past(line: str) -> bool:
+    """Say whether a line is about what was: a changelog names what is not there any more."""
+    return bool(_PAST.search(line))
 
 
 def is_file_name(path: str) -> bool:
