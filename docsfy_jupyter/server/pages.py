@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import html
 import json
 from typing import Any
@@ -29,6 +30,12 @@ class AssetHandler(DocsfyHandler):
         text = await asyncio.to_thread(read_asset, name)
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Content-Type-Options", "nosniff")
+        tag = hashlib.sha256(text.encode()).hexdigest()[:32]
+        self.set_header("Etag", f'"{tag}"')
+        if tag in self.request.headers.get("If-None-Match", ""):
+            self.set_status(304)
+            self.finish()
+            return
         self.finish(text, set_content_type=f"text/{'css' if name.endswith('.css') else 'javascript'}; charset=utf-8")
 
 

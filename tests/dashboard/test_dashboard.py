@@ -95,6 +95,8 @@ def test_every_asset_is_served_and_none_beside_them(board_server: Server) -> Non
     for name in ASSETS:
         answer = board_server.call("GET", f"assets/{name}")
         assert (answer.status_code, answer.text) == (200, read_asset(name))
+        again = board_server.call("GET", f"assets/{name}", headers={"If-None-Match": answer.headers["etag"]})
+        assert again.status_code == 304, "a page asks for each module anew, and is sent it once"
     assert board_server.call("GET", "assets/__init__.py").status_code == 404
 
 
