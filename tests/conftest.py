@@ -16,9 +16,9 @@ from appearance import axe  # noqa: F401 (fixture)
 from browsing import seen, site_browser  # noqa: F401 (fixtures)
 from lab import EXPOSED, lab  # noqa: F401 (fixture)
 from panels import needs, notebook, open_status, panel_client, panel_messages, panel_relay, show  # noqa: F401 (fixtures)
-from servers import FRONTENDS, Server, await_health, commit, end, git, launch, make_demo_repo
+from servers import FRONTENDS, Server, await_health, end, launch, make_demo_repo
 from surroundings import gate, mark, silent_host, small_disk  # noqa: F401 (fixtures)
-from walking import Walk
+from walking import Walk, make_walk
 
 from docsfy_jupyter.generation.process import Processes
 
@@ -111,14 +111,7 @@ def shared_repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def walk(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Walk:
     """Ready variants of one repository on the shared server."""
-    repo = make_demo_repo(tmp_path_factory.mktemp("walk"))
-    git(repo, "tag", "v1")
-    git(repo, "checkout", "-q", "-b", "feature/x")
-    commit(repo, {"README.md": "# Demo of a feature\n"})
-    git(repo, "checkout", "-q", "main")
-    found = Walk(shared_server, repo)
-    found.fill()
-    return found
+    return make_walk(shared_server, tmp_path_factory.mktemp("walk"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

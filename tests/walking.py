@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from servers import Server, commit, git, make_demo_repo
 
 MODEL = "pages=2"
 
@@ -21,7 +22,7 @@ def path_of(*parts: str) -> str:
 class Walk:
     """A server with variants of ``walk``: main, the branch ``feature/x``, the tag ``v1``; and of ``twins`` without main."""
 
-    server: Any
+    server: Server
     repo: Path
 
     def get(self, path: str, **options: Any) -> httpx.Response:
@@ -43,3 +44,15 @@ class Walk:
             assert answer.status_code == 202, answer.text
         for name, branch in made:
             assert self.server.ended(path_of(name, branch, "fake", MODEL))["status"] == "ready"
+
+
+def make_walk(server: Server, folder: Path) -> Walk:
+    """Make the repository and its ready variants."""
+    repo = make_demo_repo(folder)
+    git(repo, "tag", "v1")
+    git(repo, "checkout", "-q", "-b", "feature/x")
+    commit(repo, {"README.md": "# Demo of a feature\n"})
+    git(repo, "checkout", "-q", "main")
+    found = Walk(server, repo)
+    found.fill()
+    return found

@@ -313,7 +313,8 @@ class Manager:
         if run.work is not None:
             run.work.cancel()
         try:
-            await asyncio.wait_for(run.ended.wait(), self.settings.abort_patience)
+            async with asyncio.timeout(self.settings.abort_patience):
+                await run.ended.wait()
         except TimeoutError:
             raise AbortPending(f"Abort still in progress: {key.address} turns aborted when {run.waits_for}.") from None
         row = self.find(key)

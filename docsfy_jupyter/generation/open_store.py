@@ -51,7 +51,8 @@ class OpenStore:
         if self.store is None and self._problem is not None and self._refused:
             raise self._problem
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._recovered.wait(), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                await self._recovered.wait()
         if self.store is None:
             raise self._problem or StoreUnavailable("The database is not open.")
         return self.store

@@ -96,7 +96,8 @@ class Worker:
         finally:
             self._dead = True
         with suppress(TimeoutError):  # the reason comes on the other pipe, perhaps a little later
-            await asyncio.wait_for(asyncio.shield(self._error_reader), 1.0)
+            async with asyncio.timeout(1.0):
+                await asyncio.shield(self._error_reader)
         self._fail_pending()
 
     async def _settle(self, line: bytes) -> None:

@@ -235,7 +235,8 @@ class DocsfyApp(ExtensionApp):
         if self._activity is not None:
             self._activity.stop()
         try:
-            await asyncio.wait_for(self.manager.stop(), 15)
+            async with asyncio.timeout(15):
+                await self.manager.stop()
         except Exception:
             self.log.exception("docsfy_jupyter: the stop did not end cleanly")
 

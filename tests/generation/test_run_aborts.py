@@ -176,3 +176,12 @@ async def test_an_abort_in_the_tick_of_the_end_is_one_or_the_other(tmp_path: Pat
             stored = {found.key: found for found in await (await manager.ready()).load_variants()}
             assert stored[key] == manager.find(key) == row
         assert set(seen) == {Status.ABORTED, Status.READY}
+
+
+async def test_an_abort_in_any_of_the_first_ticks_of_a_run_is_never_lost(demo_repo: Path, tmp_path: Path) -> None:
+    async with running(tmp_path, abort_patience=30.0) as manager:
+        for ticks in range(40):
+            key = await start(manager, demo_repo, "pages=1,sleep=60")
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            assert (await manager.abort(key, "me")).status is Status.ABORTED, f"after {ticks} ticks"

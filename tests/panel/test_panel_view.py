@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from panel_states import CASES, answer, plan, variant
-from panels import ESTIMATE, StatusPage
+from panels import ESTIMATE, StatusPage, until
 from playwright.sync_api import Route, expect
 
 from docsfy_jupyter.models import Finding, Stage, Status
@@ -62,6 +62,8 @@ def test_polls_are_three_seconds_apart_never_two_at_once_and_end_with_the_run(op
     shown.page.unroute_all()
     shown.page.route("**/api/variant?*", lambda route: held.append(route))
     shown.page.clock.run_for(20_000)
+    until(lambda: shown.page.wait_for_timeout(50) or held, "a poll")
+    shown.page.wait_for_timeout(300)
     assert len(held) == 1, "the one before is not answered yet"
     held[0].fulfill(status=200, json=answer(CASES["ready"].row))
     expect(shown.page.locator(".docsfy-chip")).to_have_text("Complete")

@@ -1,19 +1,31 @@
-"""Runs before the tests that add variants to the same server. The REST contract, row by row: what only reads."""
+"""The REST contract, row by row: what only reads."""
 
 from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
-from walking import MODEL, Walk, path_of
+from servers import await_health, end, launch
+from walking import MODEL, Walk, make_walk, path_of
 
 MAIN = path_of("walk", "main", "fake", MODEL)
 QUERY = {"name": "walk", "provider": "fake", "model": MODEL}
 NOWHERE = "00000000-0000-4000-8000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    """A server of its own: here every variant, run and total is counted."""
+    home = tmp_path_factory.mktemp("walk-server")
+    server = launch(home)
+    await_health(server)
+    yield make_walk(server, home)
+    end(server)
 
 
 def addresses(rows: list[dict[str, Any]]) -> list[str]:
