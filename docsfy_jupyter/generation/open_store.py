@@ -37,8 +37,7 @@ class OpenStore:
         self._feed = feed
         self._log = log
         self._problem: DocsfyError | None = StoreUnavailable("The database is being opened; try again in a moment.")
-        self._refused = False
-        self._recovered = asyncio.Event()
+        self._tried = asyncio.Event()  # a first attempt has ended, well or not
 
     async def ready(self) -> Store:
         """Return the store once recovery has ended.
@@ -48,11 +47,9 @@ class OpenStore:
         StoreUnavailable
             The database is held by another process or cannot be opened; it is tried again.
         """
-        if self.store is None and self._problem is not None and self._refused:
-            raise self._problem
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                await self._recovered.wait()
+                await self._tried.wait()
         if self.store is None:
             raise self._problem or StoreUnavailable("The database is not open.")
         return self.store
@@ -68,12 +65,13 @@ class OpenStore:
                 await self._wait(error)
             except Exception as error:  # noqa: BLE001  told to every caller and to the log, and tried again
                 await self._wait(StoreUnavailable(f"The database could not be opened ({type(error).__name__}: {error})."))
-        self._recovered.set()
+        self._tried.set()
 
     async def _wait(self, error: StoreUnavailable) -> None:
         if self._problem is None or self._problem.message != error.message:
             self._log.warning("docsfy_jupyter: %s", error.message)
-        self._problem, self._refused = error, True
+        self._problem = error
+        self._tried.set()
         await asyncio.sleep(_RETRY)
 
     async def close(self) -> None:

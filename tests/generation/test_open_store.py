@@ -62,3 +62,17 @@ async def test_what_a_killed_server_left_half_done_is_gone_and_the_good_site_sta
         assert manager.folder(key).sites.current() == good
         await start(manager, demo_repo)
         assert (await finished(manager, key)).current_stage == "up_to_date"
+
+
+async def test_who_waits_for_the_first_attempt_is_told_of_its_failure_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("docsfy_jupyter.generation.open_store._PATIENCE", 600.0)
+    async with running(tmp_path):
+        opened = OpenStore(Settings(tmp_path / "data"), ChangeFeed(), logging.getLogger("test"))
+        trying = asyncio.create_task(opened.run())
+        async with asyncio.timeout(60):
+            with pytest.raises(StoreUnavailable, match="process"):
+                await opened.ready()
+        trying.cancel()
+        await asyncio.wait([trying])
