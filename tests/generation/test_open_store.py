@@ -72,7 +72,7 @@ async def test_who_waits_for_the_first_attempt_is_told_of_its_failure_at_once(
         opened = OpenStore(Settings(tmp_path / "data"), ChangeFeed(), logging.getLogger("test"))
         trying = asyncio.create_task(opened.run())
         async with asyncio.timeout(60):
-            with pytest.raises(StoreUnavailable, match="process"):
+            with pytest.raises(StoreUnavailable, match="is in use by PID"):
                 await opened.ready()
         trying.cancel()
         await asyncio.wait([trying])
