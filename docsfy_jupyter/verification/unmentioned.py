@@ -9,33 +9,11 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from docsfy_jupyter.providers.local.commands import command_options
-from docsfy_jupyter.providers.local.scan import ParsedFile, scan
+from docsfy_jupyter.providers.local.scan import NOT_API, ParsedFile, scan
 from docsfy_jupyter.verification.clone import Clone
 
 MOST_UNMENTIONED = 50  # that a report names
-_NOT_PRODUCT = {
-    "test",
-    "tests",
-    "testing",
-    "docs",
-    "doc",
-    "examples",
-    "example",
-    "benchmarks",
-    "benchmark",
-    "samples",
-    "notebooks",
-    "demo",
-    "demos",
-    "scripts",
-    "tools",
-    "build",
-    "dist",
-    "vendor",
-    "vendored",
-    "third_party",
-    "migrations",
-}
+_NOT_PRODUCT = NOT_API | {"scripts", "tools", "build", "dist", "vendor", "vendored", "third_party", "migrations"}
 _TOP = re.compile(rb"^(?:async[ \t]+def|def|class)[ \t]+([A-Za-z]\w*)", re.MULTILINE)
 _DECLARES = re.compile(rb"\b(?:argparse|optparse|click|typer)\b")
 

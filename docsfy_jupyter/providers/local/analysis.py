@@ -16,23 +16,8 @@ import griffe
 
 from docsfy_jupyter.models import TrackedFile
 from docsfy_jupyter.providers.local.files import Checkout
-from docsfy_jupyter.providers.local.scan import Scan, scan, without_rewrapping
+from docsfy_jupyter.providers.local.scan import NOT_API, Scan, scan, without_rewrapping
 
-_NOT_API = {
-    "test",
-    "tests",
-    "testing",
-    "docs",
-    "doc",
-    "examples",
-    "example",
-    "benchmarks",
-    "benchmark",
-    "samples",
-    "notebooks",
-    "demo",
-    "demos",
-}
 _NOT_MODULES = {"setup", "conftest", "noxfile", "tasks", "fabfile"}
 _LAYOUT_FOLDERS = {"src", "lib", "python"}
 
@@ -195,7 +180,7 @@ def _is_test(path: str) -> bool:
 def _is_shipped(path: str) -> bool:
     pure = PurePosixPath(path)
     folders = set(pure.parts[:-1])
-    if _is_test(path) or (pure.parts[0] in _NOT_API and len(pure.parts) > 1) or any(f.startswith(".") for f in folders):
+    if _is_test(path) or (pure.parts[0] in NOT_API and len(pure.parts) > 1) or any(f.startswith(".") for f in folders):
         return False
     return len(pure.parts) > 1 or pure.stem not in _NOT_MODULES
 

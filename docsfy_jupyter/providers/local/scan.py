@@ -9,6 +9,13 @@ from typing import Protocol
 
 _PLAIN = (ast.Name, ast.Constant, ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
 _NAME = re.compile(r"[\w.]+")
+# top folders whose code is not what a project offers
+NOT_API = frozenset(
+    (
+        *("test", "tests", "testing", "docs", "doc", "examples", "example"),
+        *("benchmarks", "benchmark", "samples", "notebooks", "demo", "demos"),
+    )
+)
 
 
 @dataclass
