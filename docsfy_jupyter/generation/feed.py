@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from docsfy_jupyter.models import Variant, VariantKey
 
@@ -14,9 +14,15 @@ class ChangeFeed:
 
     Every put has a revision number of its own; a reader that waits is woken by any change. The numbers go on over a restart,
     since they begin at the milliseconds of the clock: what a reader saw before it is older than whatever is put after it.
+
+    Attributes
+    ----------
+    on_status : callable
+        Called with the row of every run that has begun or ended, once that is certain; it must not raise.
     """
 
     def __init__(self) -> None:
+        self.on_status: Callable[[Variant], None] = lambda row: None
         self.revision = time.time_ns() // 1_000_000
         self._rows: dict[VariantKey, Variant] = {}
         self._revisions: dict[VariantKey, int] = {}

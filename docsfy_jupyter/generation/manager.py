@@ -25,6 +25,7 @@ from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.job import RunJob, RunResult
 from docsfy_jupyter.generation.killing import unbroken
+from docsfy_jupyter.generation.metrics import RunMeter, process_metrics
 from docsfy_jupyter.generation.open_store import OpenStore
 from docsfy_jupyter.generation.pace import Pace
 from docsfy_jupyter.generation.pipeline import Pipeline, render
@@ -78,6 +79,8 @@ class Manager:
         self._writer = ProgressWriter(self._opened, log)
         self._endings = Endings(self._opened, self.feed, log)
         self._retention = Retention(self._opened, settings.keep_events_days, log)
+        self._metrics = process_metrics()
+        self._metrics.expect(providers.names())
 
     # life
 
@@ -196,6 +199,7 @@ class Manager:
         except BaseException:
             self._unreserve(run)
             raise
+        self.feed.on_status(run.row)
         run.supervisor = asyncio.create_task(self._supervise(run, self._job(run, source, request)))
         if cancelled:
             raise asyncio.CancelledError
@@ -223,7 +227,7 @@ class Manager:
             raise Conflict(f"{key.address} is being {self._held[key]}; try again in a moment.")
         before = self.feed.get(key)
         row = starting_row(key, source, user, before)
-        run = Run(row, before, self.feed, self._writer)
+        run = Run(row, before, self.feed, self._writer, RunMeter(self._metrics, key.ai_provider))
         self._runs[key] = run
         self.feed.put(row)
         return run
@@ -243,6 +247,7 @@ class Manager:
 
     def _unreserve(self, run: Run) -> None:
         self._runs.pop(run.key, None)
+        run.meter.end()
         run.ended.set()
         if run.before is not None:
             self.feed.put(run.before)
@@ -276,7 +281,10 @@ class Manager:
         await asyncio.to_thread(shutil.rmtree, job.scratch, ignore_errors=True)
         self._processes.forget_folder(job.scratch)
         try:
-            await self._endings.write(await conclude(run, job, self._log))
+            ending = await conclude(run, job, self._log)
+            run.meter.end(ending.row.status)
+            await self._endings.write(ending)
+            self.feed.on_status(ending.row)
         finally:
             self._runs.pop(run.key, None)
             run.ended.set()

@@ -97,6 +97,8 @@ class OpenStore:
             raise
         for row in rows:
             self._feed.put(row)
+        for row in orphans:
+            self._feed.on_status(row)
 
     def _discard_unfinished(self, rows: list[Variant]) -> None:
         """Remove what a killed server left half done: clones, sites, files written aside. Nothing runs yet."""

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from docsfy_jupyter.generation.feed import ChangeFeed
+from docsfy_jupyter.generation.metrics import RunMeter
 from docsfy_jupyter.generation.pace import Pace
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.models import (
@@ -76,9 +77,13 @@ class Run:
         Where readers see the row.
     writer : ProgressWriter
         Writes what happens.
+    meter : RunMeter
+        Counts what happens.
     """
 
-    def __init__(self, variant: Variant, before: Variant | None, feed: ChangeFeed, writer: ProgressWriter) -> None:
+    def __init__(
+        self, variant: Variant, before: Variant | None, feed: ChangeFeed, writer: ProgressWriter, meter: RunMeter
+    ) -> None:
         self.key: VariantKey = variant.key
         self.generation_id = variant.generation_id
         self.before = before
@@ -91,6 +96,7 @@ class Run:
         self.reused = 0
         self.pace = Pace(None, 1)
         self._total = 0  # pages of the plan
+        self.meter = meter
         self._feed = feed
         self._writer = writer
 
@@ -110,6 +116,7 @@ class Run:
 
     def stage(self, stage: Stage, **changes: Any) -> None:
         """Enter a stage."""
+        self.meter.enter(stage)
         times = {**self.row.stage_times, stage.value: iso(utc_now()) or ""}
         place = {} if stage is Stage.QUEUED else {"queue_position": None}
         eta = None
@@ -146,6 +153,7 @@ class Run:
         """Note a call of the provider, and what it cost."""
         self.calls += 1
         self._writer.call(record)
+        self.meter.call(record)
         if record.cost_usd is not None:
             cost, before = (self.row.run_cost_usd or 0.0) + record.cost_usd, self.before
             total = ((before.total_cost_usd if before else None) or 0.0) + cost
@@ -171,6 +179,7 @@ class Run:
         else:
             self.reused += 1
         self._writer.page(record)
+        self.meter.page(record)
 
     def checked(self, report: Report) -> None:
         """Take over what the pages mention and the clone does not have; what was known before is no event again."""

@@ -28,6 +28,7 @@ from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING
 from docsfy_jupyter.server.openapi import ROUTES_SETTING
 from docsfy_jupyter.server.routes import ROUTES, rules
+from docsfy_jupyter.server.status_events import StatusEvents
 from docsfy_jupyter.sources.rules import SourcePolicy
 
 URL_VARIABLE = "DOCSFY_JUPYTER_URL"
@@ -223,6 +224,7 @@ class DocsfyApp(ExtensionApp):
         if not serverapp.sock:
             os.environ[URL_VARIABLE] = f"{scheme}://{host}:{serverapp.port}{serverapp.base_url}docsfy"
             os.environ[TOKEN_VARIABLE] = self.settings[SECRET_SETTING]
+        self.manager.feed.on_status = StatusEvents(serverapp.event_logger, self.log).emit
         await self.manager.start()
         self._activity = PeriodicCallback(self._note_activity, _ACTIVITY_PERIOD)
         self._activity.start()

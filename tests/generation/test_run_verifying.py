@@ -8,9 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.job import Emitter, RunJob
+from docsfy_jupyter.generation.metrics import Metrics, RunMeter
 from docsfy_jupyter.generation.open_store import OpenStore
 from docsfy_jupyter.generation.process import ChildResult
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
@@ -28,7 +30,8 @@ def run(tmp_path: Path) -> Run:
     url, feed, log = "https://h.example/demo", ChangeFeed(), logging.getLogger("test")
     row = starting_row(VariantKey("demo", "main", "local", "static", "me"), Source("url", url, url, "demo"), "me", None)
     feed.put(row)
-    return Run(row, None, feed, ProgressWriter(OpenStore(Settings(tmp_path), feed, log), log))
+    writer = ProgressWriter(OpenStore(Settings(tmp_path), feed, log), log)
+    return Run(row, None, feed, writer, RunMeter(Metrics(CollectorRegistry()), "local"))
 
 
 def told(run: Run, report: list[Missing]) -> dict[str, list[str]]:
