@@ -54,6 +54,12 @@ class InvalidBody(BadRequest):
         return cls(text, faults=list(faults))
 
 
+class BatchFileWrong(BadRequest):
+    """A batch file cannot be read, is not YAML or no batch; its message has the file's own words."""
+
+    code = "batch_file"
+
+
 class SourceRefused(BadRequest):
     """A repository address that the rules of this server do not allow; the message names the trait."""
 

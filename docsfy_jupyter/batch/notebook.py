@@ -22,6 +22,7 @@ from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.screen import local_time
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_COMMANDS_OWN = "on_finished"  # a batch file has it too, and is given to papermill by -f
 _LITERALS = (str, int, float, bool, list, dict, tuple, type(None))
 
 
@@ -48,6 +49,7 @@ class Batch:
         self.wanted: tuple[Wanted, ...] = expand(parameters)
         self.result: BatchResult | None = None
         self._client = client
+        self._runs_no_command = False
 
     @classmethod
     def of(cls, namespace: Mapping[str, Any], client: DocsfyClient | None = None) -> Batch:
@@ -68,8 +70,12 @@ class Batch:
         ServerNotFound
             There is no server, or several.
         """
-        parameters = read_parameters({name: value for name, value in namespace.items() if _is_parameter(name, value)})
-        return cls(parameters, client or connect(parameters.server_url))
+        given = {name: value for name, value in namespace.items() if _is_parameter(name, value)}
+        command = given.pop(_COMMANDS_OWN, None)
+        parameters = read_parameters(given)
+        batch = cls(parameters, client or connect(parameters.server_url))
+        batch._runs_no_command = command is not None
+        return batch
 
     def run(self) -> Batch:
         """Start everything and wait for the end, with a live table; never raises for a variant that fails."""
@@ -125,7 +131,10 @@ class Batch:
 
     def __repr__(self) -> str:
         lines = [f"  {one.label} of {one.repo}" for one in self.wanted]
-        return "\n".join([f"{len(lines)} variant{'' if len(lines) == 1 else 's'}:", *lines])
+        if self._runs_no_command:
+            lines.append(f"{_COMMANDS_OWN} is left to `jupyter docsfy batch`: this notebook runs no command.")
+        count = len(self.wanted)
+        return "\n".join([f"{count} variant{'' if count == 1 else 's'}:", *lines])
 
 
 def _is_parameter(name: str, value: object) -> bool:

@@ -7,8 +7,9 @@ that counts as true. Each such fault is told with the way to write it.
 from __future__ import annotations
 
 import difflib
+import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, TypeVar
 
@@ -20,6 +21,7 @@ from docsfy_jupyter.models import safe_text
 
 M = TypeVar("M", bound=BaseModel)
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Written = Callable[[Sequence[Any]], str | None]  # the place of a value → its text in the file, where one is known
 
 
 def _without_secret(repo: str) -> str:
@@ -32,7 +34,15 @@ def _without_secret(repo: str) -> str:
     return repo
 
 
+def _with_home(folder: str) -> str:
+    """Refuse the home of nobody, which would be a folder of that very name."""
+    if os.path.expanduser(folder).startswith("~"):
+        raise ValueError(f"{folder.split('/', 1)[0]} is the home of nobody here: write the path in full")
+    return folder
+
+
 Repo = Annotated[Text, AfterValidator(_without_secret)]
+Folder = Annotated[Text, AfterValidator(_with_home)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -50,7 +60,7 @@ class VariantEntry(_Strict):
     provider: Text | None = Field(default=None, description="Who writes the pages; the server's default otherwise.")
     model: Text | None = Field(default=None, description="The provider's model; its default otherwise.")
     force: bool = Field(default=False, description="Forget the cached pages first.")
-    publish_dir: Text | None = Field(default=None, description="Folder that receives the site, relative to the batch file.")
+    publish_dir: Folder | None = Field(default=None, description="Folder that receives the site, relative to the batch file.")
     credential_env: Text | None = Field(default=None, description="The server's variable that holds the clone's credential.")
 
 
@@ -82,7 +92,7 @@ class BatchParameters(_Strict):
 
     variants: list[VariantEntry] = Field(default_factory=list)
     grid: Grid | None = None
-    base_dir: str = Field(default="", description="Folder that relative paths start from.")
+    base_dir: Annotated[str, AfterValidator(_with_home)] = Field(default="", description="Folder that relative paths start from.")
     server_url: str | None = Field(default=None, description="Base URL of the Jupyter server; it is found otherwise.")
     timeout: Seconds | None = Field(default=14400.0, description="Seconds that the whole batch may take; null: no limit.")
     max_cost_usd: Dollars | None = Field(default=None, description="US dollars that the batch may cost.")
@@ -137,11 +147,18 @@ def read_parameters(given: Mapping[str, Any]) -> BatchParameters:
     InvalidBody
         With every fault, and how to write it right.
     """
-    return _validated(BatchParameters, _without_empties(given))
+    return _validated(BatchParameters, _without_empties(given), _unknown_text)
 
 
-def read_file(data: object) -> BatchFile:
+def read_file(data: object, written: Written | None = None) -> BatchFile:
     """Validate what a batch file holds.
+
+    Parameters
+    ----------
+    data : object
+        What YAML makes of it.
+    written : callable, optional
+        Place → the text that stands there in the file: advice has it as it was written, ``1.10`` and not 1.1.
 
     Raises
     ------
@@ -152,14 +169,18 @@ def read_file(data: object) -> BatchFile:
         raise InvalidBody.of(
             [{"path": "", "reason": f"a batch file is a mapping that begins with 'variants:', not {_kind(data)}"}]
         )
-    return _validated(BatchFile, _without_empties(data))
+    return _validated(BatchFile, _without_empties(data), written or _unknown_text)
+
+
+def _unknown_text(_: Sequence[Any]) -> None:
+    """Know no file."""
 
 
 def _without_empties(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name not in ("grid", "server_url") or value not in ({}, "")}
 
 
-def _validated(model: type[M], data: Mapping[Any, Any]) -> M:
+def _validated(model: type[M], data: Mapping[Any, Any], written: Written) -> M:
     odd = [key for key in data if not isinstance(key, str)]
     if odd:
         reason = "YAML reads on, off, yes and no as true and false; write a name in quotes"
@@ -167,16 +188,16 @@ def _validated(model: type[M], data: Mapping[Any, Any]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = [_fault(dict(fault), data) for fault in error.errors(include_url=False)]
+        found = [_fault(dict(fault), model, written) for fault in error.errors(include_url=False)]
         first = {fault["path"]: fault for fault in reversed(found)}
         inner = [fault for path, fault in first.items() if not any(other.startswith(f"{path}.") for other in first)]
         raise InvalidBody.of(inner[::-1]) from None  # a mapping in a union is also told to be no text: what is wrong in it counts
 
 
-def _fault(error: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, str]:
+def _fault(error: Mapping[str, Any], model: type[BaseModel], written: Written) -> dict[str, str]:
     loc = [part for part in error["loc"] if not _of_union(part)]
     path = ".".join(str(part) for part in loc)
-    return {"path": safe_text(path), "reason": safe_text(_reason(error, loc, data))}
+    return {"path": safe_text(path), "reason": safe_text(_reason(error, loc, model, written(loc)))}
 
 
 def _of_union(part: object) -> bool:
@@ -185,18 +206,19 @@ def _of_union(part: object) -> bool:
     return isinstance(part, str) and (part.startswith(beginnings) or part in names)
 
 
-def _reason(error: Mapping[str, Any], loc: Sequence[Any], data: Mapping[str, Any]) -> str:
+def _reason(error: Mapping[str, Any], loc: Sequence[Any], model: type[BaseModel], written: str | None) -> str:
     value, kind = error["input"], str(error["type"])
     name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
     if kind == "extra_forbidden":
-        return _unknown(str(loc[-1]), loc)
+        return _unknown(str(loc[-1]), loc, model)
     if kind == "value_error":
         return str(error["ctx"]["error"])
     if kind == "missing":
         return "is needed" + (": a URL, or a path relative to the batch file" if name == "repo" else "")
     if kind == "string_type" and isinstance(value, bool | int | float | date):
         was = "YAML reads on, off, yes and no as true and false" if isinstance(value, bool) else "1.10 would arrive as 1.1"
-        return f'{value} is no text ({was}): write it in quotes, {name}: "{value}"; after papermill\'s -p use -r instead'
+        meant = value if written is None else written
+        return f'{meant} is no text ({was}): write it in quotes, {name}: "{meant}"; after papermill\'s -p use -r instead'
     if kind == "bool_type":
         wanted = "false" if str(value).strip().lower() in ("false", "no", "off", "0") else "true"
         return f"{value!r} is {_kind(value)}, not true or false: write {name}: {wanted} without quotes (Python: {wanted.title()})"
@@ -210,8 +232,8 @@ def _reason(error: Mapping[str, Any], loc: Sequence[Any], data: Mapping[str, Any
     return str(error["msg"])
 
 
-def _unknown(name: str, loc: Sequence[Any]) -> str:
-    model: type[BaseModel] = VariantEntry if "variants" in loc[:1] and len(loc) > 1 else BatchFile
+def _unknown(name: str, loc: Sequence[Any], model: type[BaseModel]) -> str:
+    model = VariantEntry if "variants" in loc[:1] and len(loc) > 1 else model
     if "grid" in loc[:1] and len(loc) > 1:
         model = Grid if len(loc) == 2 else RepoEntry if loc[1] == "repos" else ModelEntry
     known = list(model.model_fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def expand(parameters: BatchParameters, base_dir: Path | None = None) -> tuple[W
     InvalidBody
         There is none; a name cannot be one; two collide in their address, their name or their ``publish_dir``.
     """
-    base = (base_dir or Path.cwd()) / Path(parameters.base_dir).expanduser()
+    base = (base_dir or Path.cwd()) / os.path.expanduser(parameters.base_dir)
     listed = [_wanted(f"variants.{number}", entry, base) for number, entry in enumerate(parameters.variants)]
     found = [*listed, *(_wanted(place, entry, base) for place, entry in _cells(parameters.grid))]
     faults = [*_bad_names(found), *_collisions(found)]
@@ -135,7 +136,7 @@ def _wanted(place: str, entry: VariantEntry, base: Path) -> Wanted:
 def _absolute(base: Path, text: str) -> Path:
     # resolved without touching the disk: a repository that is not there is a variant that fails, not a bad file
     parts: list[str] = []
-    for part in (base.absolute() / Path(text).expanduser()).parts:
+    for part in (base.absolute() / os.path.expanduser(text)).parts:
         if part == ".." and len(parts) > 1:
             parts.pop()
         elif part not in (".", ".."):

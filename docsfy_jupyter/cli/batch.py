@@ -15,17 +15,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jupyter_core.paths import jupyter_runtime_dir
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.cutoff import abort_unfinished, cut_off
 from docsfy_jupyter.batch.forecast import as_lines, forecast
 from docsfy_jupyter.batch.papermill import Ended, check_installed, run_notebook
-from docsfy_jupyter.batch.parameters import BatchFile, as_command, read_file
+from docsfy_jupyter.batch.parameters import BatchFile, as_command
 from docsfy_jupyter.batch.receipts import add_note, read_error, read_result, reserve
 from docsfy_jupyter.batch.result import BatchResult
 from docsfy_jupyter.batch.summary import as_markdown, as_text
+from docsfy_jupyter.batch.text import parse
 from docsfy_jupyter.batch.variants import Wanted, expand
 from docsfy_jupyter.cli.bars import BatchBars
 from docsfy_jupyter.cli.output import plain, print_json
@@ -34,6 +34,8 @@ from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import utc_now
 
 _NO_SERVER = ("ServerNotFound", "ServerUnreachable", "ExtensionNotEnabled", "TokenNotAccepted", "StoreUnavailable")
+
+_INTERRUPTED = 130
 
 
 def batch(options: argparse.Namespace) -> int:
@@ -50,10 +52,8 @@ def batch(options: argparse.Namespace) -> int:
         The file is wrong (a `BadRequest`), another batch of it is in progress, there is no server or no papermill.
     """
     path = Path(options.file)
-    file = _read(path)
-    filters = {name: True for name in ("retry_failed", "stale_only") if getattr(options, name)}
-    file = file.model_copy(update={**filters, "base_dir": str(path.absolute().parent / Path(file.base_dir).expanduser())})
-    wanted = expand(file)
+    file, wanted = _read(path)
+    file = file.model_copy(update={name: True for name in ("retry_failed", "stale_only") if getattr(options, name)})
     _check_summary(options.summary)
     url = options.url or file.server_url
     if options.dry_run:
@@ -64,18 +64,17 @@ def batch(options: argparse.Namespace) -> int:
         return _run(client, file, wanted, options)
 
 
-def _read(path: Path) -> BatchFile:
+def _read(path: Path) -> tuple[BatchFile, tuple[Wanted, ...]]:
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        file = parse(path.read_text("utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise errors.BadRequest(f"{path} cannot be read: {reason}") from None
-    except yaml.YAMLError as error:
-        raise errors.BadRequest(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise errors.BatchFileWrong(f"{path} cannot be read: {reason}") from None
+    file = file.model_copy(update={"base_dir": str(path.absolute().parent / os.path.expanduser(file.base_dir))})
     try:
-        return read_file(data)
+        return file, expand(file)
     except errors.InvalidBody as error:
-        raise errors.BadRequest(f"{path} is no batch: {error.message}", **error.details) from None
+        raise errors.BatchFileWrong(f"{path} is no batch: {error.message}", **error.details) from None
 
 
 @contextmanager
@@ -137,8 +136,8 @@ def _run(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], opti
         try:
             ended = run_notebook(receipt, parameters, client.address, show, certificates)
         except KeyboardInterrupt:
-            code = 130
-            ended = Ended(130, "", told)
+            code = _INTERRUPTED
+            ended = Ended(code, "", told)
             if options.abort_on_exit:
                 abort_unfinished(client, told)
         finally:
@@ -154,15 +153,21 @@ def _result(client: DocsfyClient, receipt: Path, ended: Ended, wanted: tuple[Wan
     if result is not None:
         return result, 0 if result.ok else 1
     error = read_error(receipt)
-    reason = f"{error[0]}: {error[1]}" if error else _last_line(ended.log) or "it was ended from outside"
-    result = cut_off(client, ended.last, wanted, began, f"This batch was cut off: {reason}")
+    result = cut_off(client, ended.last, wanted, began, f"This batch was cut off: {_why(ended, error)}")
     add_note(receipt, as_markdown(result), result)
     return result, 3 if error and error[0] in _NO_SERVER else 1
 
 
-def _last_line(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return lines[-1][:500] if lines else ""
+def _why(ended: Ended, error: tuple[str, str] | None) -> str:
+    """Say what ended papermill: an interruption, what its notebook raised, a signal, or what it wrote last."""
+    if ended.code == _INTERRUPTED:
+        return "it was interrupted."
+    if error is not None:
+        return ": ".join(filter(None, error))
+    if ended.code < 0:
+        return f"papermill was ended by {signal.Signals(-ended.code).name}."
+    lines = [line.strip() for line in ended.log.splitlines() if line.strip()]
+    return lines[-1][:500] if lines else f"papermill ended with exit code {ended.code}."
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from docsfy_jupyter.errors import DocsfyError
+from docsfy_jupyter.errors import BatchFileWrong, DocsfyError
 
 _FLAGS = {
     "ai_provider": "--provider",
@@ -32,6 +32,8 @@ _WORDS = (
 
 def in_flags(error: DocsfyError) -> str:
     """Return the message of an error with flags and the names of arguments in place of fields."""
+    if isinstance(error, BatchFileWrong):
+        return error.message  # of a file's names, which are no flags
     faults: list[dict[str, Any]] = error.details.get("faults") or []
     text = error.message
     for fault in faults:

@@ -16,10 +16,11 @@ from batching import Bench, ended, outcomes, told
 from panels import until
 from servers import commit, git
 
+from docsfy_jupyter.batch.papermill import Ended
 from docsfy_jupyter.batch.parameters import read_file
 from docsfy_jupyter.batch.result import RESULT_TYPE, BatchResult
 from docsfy_jupyter.cli import main
-from docsfy_jupyter.cli.batch import _locked, _tell
+from docsfy_jupyter.cli.batch import _locked, _tell, _why
 from docsfy_jupyter.errors import BatchBusy
 
 
@@ -170,6 +171,20 @@ def test_what_follows_a_summary_that_fails_is_told_in_a_line_each(command: Any, 
     assert [line.split(": ")[0] for line in shown.err.splitlines()] == ["--summary", "on_finished"]
     assert says in shown.err
     assert json.loads(shown.out)["variants"] == []
+
+
+@pytest.mark.parametrize(
+    ("ended_so", "error", "says"),
+    [
+        (Ended(130, "", {}), ("KeyboardInterrupt", ""), "it was interrupted."),
+        (Ended(-9, "Executing notebook with kernel: python3\n", {}), None, "papermill was ended by SIGKILL."),
+        (Ended(1, "", {}), ("DeadKernelError", "Kernel died"), "DeadKernelError: Kernel died"),
+        (Ended(1, "x\nNo space left on device\n", {}), None, "No space left on device"),
+        (Ended(2, "", {}), None, "papermill ended with exit code 2."),
+    ],
+)
+def test_what_cut_a_batch_off_is_told(ended_so: Ended, error: tuple[str, str] | None, says: str) -> None:
+    assert _why(ended_so, error) == says
 
 
 def test_no_server_is_exit_code_3_and_no_papermill_names_the_line_that_installs_it(

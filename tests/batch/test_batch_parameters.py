@@ -12,11 +12,14 @@ import pytest
 import yaml
 from papermill.inspection import inspect_notebook
 
-from docsfy_jupyter import InvalidBody
+from docsfy_jupyter import InvalidBody, connect
 from docsfy_jupyter.batch.notebook import Batch
 from docsfy_jupyter.batch.papermill import packaged_notebook
 from docsfy_jupyter.batch.parameters import BatchParameters, read_file, read_parameters
+from docsfy_jupyter.batch.text import parse
 from docsfy_jupyter.batch.variants import expand, matching
+from docsfy_jupyter.cli.wording import in_flags
+from docsfy_jupyter.errors import BatchFileWrong
 
 GOOD = {"repo": "https://example.invalid/a.git"}
 
@@ -57,6 +60,8 @@ def wanted(text: str, base: str = "/srv/jobs") -> list[tuple[Any, ...]]:
         ({"variants": [GOOD], "on_finished": [" ", "x"]}, "on_finished", "names no command"),
         ({"variants": [GOOD], "on_finished": 'say "done'}, "on_finished", "close the quotes"),
         ({"variants": [GOOD], "on_finished": ["say", "\0"]}, "on_finished", "null character"),
+        ({"variants": [{**GOOD, "publish_dir": "~nobody-of-that-name/www"}]}, "variants.0.publish_dir", "the home of nobody here"),
+        ({"variants": [GOOD], "base_dir": "~nobody-of-that-name"}, "base_dir", "the home of nobody here"),
         ({True: []}, "True", "write a name in quotes"),
         ({"variants": []}, "", "nothing to do. Write for example:\nvariants:\n  - repo:"),
         ({"variants": [{"repo": "/srv/my repo"}]}, "variants.0", "cannot be the name of a project: give it one, name: my-project"),
@@ -77,6 +82,31 @@ def test_a_fault_is_told_with_its_place_and_how_to_write_it(given: dict[Any, Any
     assert fault["path"] == path
     assert says in fault["reason"], fault["reason"]
     assert "ghp_X" not in str(caught.value.details) + caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("variants: [{repo: a, branch: 1.10}]", 'variants.0.branch: 1.10 is no text (1.10 would arrive as 1.1): write it in quotes, branch: "1.10"'),
+        ("variants: [{repo: a, branch: on}]", 'write it in quotes, branch: "on"'),
+        ("grid: {repos: [a], branches: [main, 2.0]}", 'grid.branches.1: 2.0 is no text'),
+        ("variants: [{repo: a}]\nvariants: [{repo: b}]", "in line 2, column 1: variants is there already, in line 1: write it once"),
+        ("variants:\n- repo: a\n  branch: x\n  branch: y", "in line 4, column 3: branch is there already, in line 3"),
+        ("variants:\n - repo: a\n  x: 1", "b.yaml is not YAML in line 3, column 3: expected <block end>"),
+        ("variants:\n\t- repo: a", "in line 2, column 1: found character '\\t'"),
+        ("variants: [{repo: a, branch: 2026-13-01}]", "b.yaml is not YAML: month must be in 1..12"),
+        ("a: 1\n---\nb: 2", "but found another document"),
+        ("[" * 5000, "is not YAML"),
+        ("max_cost_usd: '5'", "b.yaml is no batch: max_cost_usd: '5' is a text: write a number without quotes, such as max_cost_usd: 3600"),
+    ],
+)
+def test_a_text_is_told_by_its_own_lines_and_words(text: str, says: str) -> None:
+    with pytest.raises(BatchFileWrong) as caught:
+        parse(text, "b.yaml")
+    assert says in in_flags(caught.value)
+    merged = "x: &x {provider: local}\nvariants:\n- {<<: *x, repo: a}\n- {<<: *x, repo: b, provider: p}"
+    with pytest.raises(BatchFileWrong, match="there is no x"):  # which is all that is wrong with it
+        parse(merged, "b.yaml")
 
 
 @pytest.mark.parametrize(
@@ -112,6 +142,10 @@ def test_paths_start_from_the_batch_file_and_names_are_those_of_the_server() -> 
     ]
 
 
+def test_a_repository_in_the_home_of_nobody_is_one_that_is_missing() -> None:
+    assert wanted("variants: [{repo: ~nobody-of-that-name/x}]") == [("/srv/jobs/~nobody-of-that-name/x", "x", None, None, None)]
+
+
 def test_a_grid_is_every_repository_with_every_branch_and_model() -> None:
     found = wanted("grid: {repos: [a, {repo: b, name: c}], branches: [main, v1], models: [local, openrouter/meta/llama, {provider: x}]}")
     assert len(found) == len(set(found)) == 12
@@ -136,6 +170,15 @@ def test_a_mistyped_parameter_that_papermill_only_warns_of_is_refused_by_the_not
     namespace = {"variants": [GOOD], "grid": {}, "brnach": "main", "In": [], "_i": "x", "Batch": Batch, "yaml": yaml}
     with pytest.raises(InvalidBody, match="there is no brnach"):
         Batch.of(namespace)
+
+
+def test_a_batch_file_is_taken_by_the_notebook_which_runs_no_command() -> None:
+    with connect("http://127.0.0.1:9/", "none") as client:
+        batch = Batch.of({"variants": [GOOD], "on_finished": ["mail"], "In": []}, client)
+        assert "on_finished is left to `jupyter docsfy batch`" in repr(batch)
+        with pytest.raises(InvalidBody) as caught:
+            Batch.of({"on_finishd": ["mail"]}, client)
+    assert caught.value.message.count("on_finished") == 0
 
 
 def test_a_row_is_found_by_what_was_said_and_by_the_servers_defaults() -> None:
