@@ -1,4 +1,4 @@
-"""Files of one variant below the data folder: page cache, plan, manifest, images, site versions.
+"""Files of one variant below the data folder: page cache, plan, manifest, images, site versions and what they are made of.
 
 Everything is written aside and renamed, so that a crash at any moment leaves whole files only. All methods block:
 the pipeline calls them off the event loop.
@@ -45,6 +45,7 @@ class VariantFolder:
         self.path = data_dir / "variants" / f"{readable}-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"
         self.cache = self.path / "cache"
         self.images = self.path / "images"
+        self.written = self.path / "written"
         self.sites = SiteVersions(self.path / "sites")
 
     def page(self, cache_key: str) -> Path:
@@ -111,7 +112,7 @@ class VariantFolder:
     def discard_unfinished(self) -> None:
         """Remove what a killed server left half written; for when no run and no rendering can be under way."""
         self.sites.discard_unfinished()
-        for folder in (self.path, self.cache, self.images):
+        for folder in (self.path, self.cache, self.images, self.written):
             for path in folder.glob("*.aside"):
                 path.unlink(missing_ok=True)
 

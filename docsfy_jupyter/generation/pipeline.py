@@ -198,6 +198,7 @@ async def render(
         pages={slug: folder.page(cached) for slug, cached in manifest["keys"].items()},
         images={path: folder.images / blob for path, blob in manifest["images"].items()},
         out=target,
+        earlier=folder.written,
         project_name=manifest["project_name"],
         tagline=json.loads(manifest["plan"])["tagline"],
         repo_url=manifest["repo_url"],

@@ -25,6 +25,8 @@ class SiteJob:
         Path in the repository to a file; pages name it ``repo-files/<percent-encoded path>``.
     out : Path
         The folder to make; it must not exist.
+    earlier : Path, optional
+        A folder where the HTML of each page is kept for the next rendering; what is in it and still right is used.
     project_name, tagline, repo_url, branch, commit, provider, model, generated_at : str
         Shown on the site; ``generated_at`` in ISO 8601.
     """
@@ -41,6 +43,7 @@ class SiteJob:
     provider: str = ""
     model: str = ""
     generated_at: str = ""
+    earlier: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def job_to_json(job: SiteJob) -> str:
     data["pages"] = {slug: str(path) for slug, path in job.pages.items()}
     data["images"] = {name: str(path) for name, path in job.images.items()}
     data["out"] = str(job.out)
+    data["earlier"] = str(job.earlier) if job.earlier else None
     return json.dumps(data, ensure_ascii=True)
 
 
@@ -102,6 +106,7 @@ def job_from_json(text: str) -> SiteJob:
         pages={slug: Path(path) for slug, path in data["pages"].items()},
         images={name: Path(path) for name, path in data.get("images", {}).items()},
         out=Path(data["out"]),
+        earlier=Path(data["earlier"]) if data.get("earlier") else None,
         **{name: str(data.get(name) or "") for name in _TEXTS},
     )
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import quote, unquote
 
 from markdown_it.token import Token
 
-from docsfy_jupyter.site.jobs import DeadLink
 from docsfy_jupyter.site.markdown import plain
 from docsfy_jupyter.site.tags import external_image, is_web
 
@@ -18,7 +17,7 @@ _FOOTNOTE = re.compile(r"fn(ref)?[\w:-]*\Z")
 
 
 class Links:
-    """Resolves the targets of all pages.
+    """Knows where every page's links can lead.
 
     Parameters
     ----------
@@ -28,18 +27,14 @@ class Links:
         Path in the repository to the file's place on the site.
     """
 
-    def __init__(self, anchors: Mapping[str, set[str]], images: Mapping[str, str]) -> None:
+    def __init__(self, anchors: Mapping[str, Collection[str]], images: Mapping[str, str]) -> None:
         self._anchors = anchors
         self._images = images
         self._placed = set(images.values())
-        self.dead: list[DeadLink] = []
 
-    def resolve(self, slug: str, tag: str, target: str) -> str | None:
-        """Return the target as the site has it, None for a dead one (which is then reported)."""
-        found = self._image(target) if tag == "img" else self._link(slug, target)
-        if found is None and DeadLink(slug, target) not in self.dead:
-            self.dead.append(DeadLink(slug, target))
-        return found
+    def find(self, slug: str, tag: str, target: str) -> str | None:
+        """Return a target of a page as the site has it, None for a dead one."""
+        return self._image(target) if tag == "img" else self._link(slug, target)
 
     def _image(self, target: str) -> str | None:
         if target in self._placed:
@@ -67,35 +62,62 @@ class Links:
             return None
         return f"{page}#{quote(name, safe='.-_:')}"
 
-    def settle(self, slug: str, tokens: list[Token]) -> None:
-        """Rewrite the links and images of a page's Markdown; a dead link leaves its text."""
+
+class PageLinks:
+    """The links of one page.
+
+    Parameters
+    ----------
+    links : Links
+        Of the site.
+    slug : str
+        The page.
+
+    Attributes
+    ----------
+    asked : dict
+        Tag and target to what was answered; with the page's text, all that its HTML depends on.
+    """
+
+    def __init__(self, links: Links, slug: str) -> None:
+        self._links = links
+        self._slug = slug
+        self.asked: dict[tuple[str, str], str | None] = {}
+
+    def resolve(self, tag: str, target: str) -> str | None:
+        """Return the target as the site has it, None for a dead one."""
+        found = self.asked[tag, target] = self._links.find(self._slug, tag, target)
+        return found
+
+    def settle(self, tokens: list[Token]) -> None:
+        """Rewrite the links and images of the page's Markdown; a dead link leaves its text."""
         for token in tokens:
             if token.type == "inline" and token.children:
-                token.children = self._settled(slug, token.children)
+                token.children = self._settled(token.children)
 
-    def _settled(self, slug: str, children: list[Token]) -> list[Token]:
+    def _settled(self, children: list[Token]) -> list[Token]:
         kept: list[Token] = []
         dropped: list[bool] = []
         for child in children:
             if child.type == "link_open":
-                target = self.resolve(slug, "a", str(child.attrs.get("href", "")))
+                target = self.resolve("a", str(child.attrs.get("href", "")))
                 dropped.append(target is None)
                 child.attrs["href"] = target or ""
             if child.type in {"link_open", "link_close"}:
                 if not (dropped[-1] if child.type == "link_open" else dropped.pop()):
                     kept.append(child)
             elif child.type == "image":
-                kept.append(self._picture(slug, child, inside_link=bool(dropped)))
+                kept.append(self._picture(child, inside_link=bool(dropped)))
             else:
                 kept.append(child)
         return kept
 
-    def _picture(self, slug: str, token: Token, *, inside_link: bool) -> Token:
+    def _picture(self, token: Token, *, inside_link: bool) -> Token:
         """Return the image, or what stands for one of another host or one that is missing: a link or its text."""
         source, alt = str(token.attrs.get("src", "")), plain(token)
         if is_web(source) and not inside_link:
             return Token("html_inline", "", 0, content=external_image(source, alt))
-        target = None if is_web(source) else self.resolve(slug, "img", source)
+        target = None if is_web(source) else self.resolve("img", source)
         if target is None:
             return Token("text", "", 0, content=alt or source.rsplit("/", 1)[-1])
         token.attrs["src"] = target

@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from docsfy_jupyter.models import PlanPage
+from docsfy_jupyter.site.article import Article, read, write
 from docsfy_jupyter.site.images import place_images
 from docsfy_jupyter.site.jobs import DeadLink, RenderReport, SiteJob
 from docsfy_jupyter.site.links import Links
-from docsfy_jupyter.site.markdown import Heading, Page, parse, plain, render
 from docsfy_jupyter.site.sidebar import Sidebar, breakable
-from docsfy_jupyter.site.tags import clean
+from docsfy_jupyter.site.written import Written, WrittenPages
 
 __all__ = ["DeadLink", "RenderReport", "SiteJob", "render_site"]
 
 _HERE = Path(__file__).parent
-_LONGEST_SECTION = 4000
-
-
-@dataclass(frozen=True)
-class _Text:
-    """A page with text."""
-
-    plan: PlanPage
-    source: str
-    page: Page
 
 
 def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None) -> RenderReport:
@@ -52,53 +40,37 @@ def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None
         `job.out` exists already.
     """
     job.out.mkdir(parents=True)
-    texts = _read(job)
+    earlier = WrittenPages(job.earlier)
+    articles = _read(job, earlier)
     images = place_images(job.images, job.out / "assets" / "images")
-    links = Links({slug: text.page.anchors for slug, text in texts.items()}, images)
-    _copy_static(job.out, diagrams=any(text.page.diagrams for text in texts.values()))
-    context = _context(job, texts)
-    for done, text in enumerate(texts.values(), start=1):
-        _write_page(job, text, texts, links, context)
+    links = Links({slug: article.anchors for slug, article in articles.items()}, images)
+    _copy_static(job.out, diagrams=any(article.diagrams for article in articles.values()))
+    context = _context(job, articles)
+    written = {}
+    for done, (slug, article) in enumerate(articles.items(), start=1):
+        written[slug] = write(article, links, earlier, _templates())
+        _write_page(job, article, written[slug], articles, context)
         if progress is not None:
-            progress(done, len(texts))
-    _write_rest(job, texts, context)
+            progress(done, len(articles))
+    _write_rest(job, articles, written, context)
+    earlier.forget_others(articles)
     return RenderReport(
-        pages=len(texts),
-        words=sum(len(text.source.split()) for text in texts.values()),
-        dead_links=links.dead,
-        diagrams=sum(text.page.diagrams for text in texts.values()),
+        pages=len(articles),
+        words=sum(page.words for page in written.values()),
+        dead_links=[DeadLink(slug, target) for slug, page in written.items() for target in page.dead()],
+        diagrams=sum(page.diagrams for page in written.values()),
     )
 
 
-def _read(job: SiteJob) -> dict[str, _Text]:
-    """Parse every page that has text, in the order of the plan."""
-    texts = {}
+def _read(job: SiteJob, earlier: WrittenPages) -> dict[str, Article]:
+    """Read every page that has text, in the order of the plan."""
+    articles = {}
     for planned in job.plan.pages():
         path = job.pages.get(planned.slug)
-        if path is None:
-            continue
-        source = path.read_text(encoding="utf-8", errors="replace").replace("\x00", "")
-        page = parse(source)
-        if not any(heading.level == 1 for heading in page.headings):
-            title = f"# {_escaped(planned.title or planned.slug)}\n\n"
-            source, page = title + source, _titled(title, source, page)
-        texts[planned.slug] = _Text(planned, source, page)
-    return texts
-
-
-def _titled(title: str, source: str, page: Page) -> Page:
-    """Put a title before a parsed page, without parsing the whole again unless their anchors collide."""
-    head = parse(title)
-    if head.anchors & page.anchors:
-        return parse(title + source)
-    return replace(
-        page, tokens=head.tokens + page.tokens, headings=head.headings + page.headings, anchors=head.anchors | page.anchors
-    )
-
-
-def _escaped(title: str) -> str:
-    """Escape what Markdown would read in a title."""
-    return re.sub(r"([\\`*_\[\]<>&#{}~|!])", r"\\\1", " ".join(title.split()))
+        if path is not None:
+            text = path.read_text(encoding="utf-8", errors="replace").replace("\x00", "")
+            articles[planned.slug] = read(planned, text, earlier)
+    return articles
 
 
 def _copy_static(out: Path, *, diagrams: bool) -> None:
@@ -125,12 +97,12 @@ def _templates() -> Environment:
     return made
 
 
-def _context(job: SiteJob, texts: Mapping[str, _Text]) -> dict[str, Any]:
+def _context(job: SiteJob, articles: Mapping[str, Article]) -> dict[str, Any]:
     """Return what every page's frame shows."""
     groups = [
         {
             "title": group.group,
-            "pages": [{**_named(page), "ready": page.slug in texts} for page in group.pages],
+            "pages": [{**_named(page), "ready": page.slug in articles} for page in group.pages],
         }
         for group in job.plan.navigation
         if group.pages
@@ -156,28 +128,28 @@ def _listed(page: Mapping[str, str]) -> str:
     return f"- [{page['title']}]({page['slug']}.md)" + (f": {page['description']}" if page["description"] else "")
 
 
-def _write_page(job: SiteJob, text: _Text, texts: Mapping[str, _Text], links: Links, context: Mapping[str, Any]) -> None:
+def _write_page(
+    job: SiteJob, article: Article, made: Written, articles: Mapping[str, Article], context: Mapping[str, Any]
+) -> None:
     """Write one page as HTML and as Markdown."""
-    slug = text.plan.slug
-    links.settle(slug, text.page.tokens)
-    body = clean(render(text.page), lambda tag, target: links.resolve(slug, tag, target))
-    order = list(texts)
+    slug = article.plan.slug
+    order = list(articles)
     place = order.index(slug)
-    related = [texts[other].plan for other in text.plan.related if other in texts and other != slug]
+    related = [articles[other].plan for other in article.plan.related if other in articles and other != slug]
     written = _templates().get_template("page.html.j2").render(
         context,
         slug=slug,
-        title=text.plan.title or slug,
-        description=text.plan.description,
-        body=body,
-        contents=[heading for heading in text.page.headings if heading.level in {2, 3}],
-        previous=texts[order[place - 1]].plan if place else None,
-        following=texts[order[place + 1]].plan if place + 1 < len(order) else None,
+        title=article.plan.title or slug,
+        description=article.plan.description,
+        body=made.body,
+        contents=made.contents,
+        previous=articles[order[place - 1]].plan if place else None,
+        following=articles[order[place + 1]].plan if place + 1 < len(order) else None,
         related=related,
-        diagrams=text.page.diagrams,
+        diagrams=made.diagrams,
     )
     _write(job.out / f"{slug}.html", written)
-    _write(job.out / f"{slug}.md", _markdown_of(text.source, related))
+    _write(job.out / f"{slug}.md", _markdown_of(article.source, related))
 
 
 def _markdown_of(source: str, related: list[PlanPage]) -> str:
@@ -188,18 +160,20 @@ def _markdown_of(source: str, related: list[PlanPage]) -> str:
     return source.rstrip() + "\n\n## Related pages\n\n" + "\n".join(lines) + "\n"
 
 
-def _write_rest(job: SiteJob, texts: Mapping[str, _Text], context: Mapping[str, Any]) -> None:
+def _write_rest(
+    job: SiteJob, articles: Mapping[str, Article], written: Mapping[str, Written], context: Mapping[str, Any]
+) -> None:
     """Write what a site has besides its pages."""
-    first = next(iter(texts.values())).plan if texts else None
+    first = next(iter(articles.values())).plan if articles else None
     home = {"slug": "index", "title": context["name"], "description": context["tagline"], "first": first}
     _write(job.out / "index.html", _templates().get_template("home.html.j2").render(context, **home))
-    if "404" not in texts:
+    if "404" not in articles:
         missing = {"slug": "404", "title": "Page not found", "description": ""}
         _write(job.out / "404.html", _templates().get_template("missing.html.j2").render(context, **missing))
     _write(job.out / ".nojekyll", "")
     _write(job.out / "llms.txt", _llms(context))
-    _write(job.out / "llms-full.txt", "\n\n---\n\n".join(text.source.strip() for text in texts.values()) + "\n")
-    index = [section for text in texts.values() for section in _sections(text)]
+    _write(job.out / "llms-full.txt", "\n\n---\n\n".join(article.source.strip() for article in articles.values()) + "\n")
+    index = [section for page in written.values() for section in page.sections]
     _write(job.out / "assets" / "search-index.js", f"window.docsfySearchIndex = {json.dumps(index, ensure_ascii=True)};\n")
 
 
@@ -213,38 +187,6 @@ def _llms(context: Mapping[str, Any]) -> str:
         lines += [_listed(page) for page in ready]
         lines += [""] if ready else []
     return "\n".join(lines)
-
-
-def _sections(text: _Text) -> Iterator[dict[str, str]]:
-    """Cut a page at its headings, for the search."""
-    title = text.plan.title or text.plan.slug
-    headings = iter(text.page.headings)
-    current: Heading | None = None
-    parts: list[str] = [text.plan.description]
-    inside_heading = False
-    for token in text.page.tokens:
-        if token.type == "heading_open":
-            if current is None or current.level > 1 or any(parts):
-                yield _section(text.plan.slug, title, current, parts)
-            current, parts, inside_heading = next(headings), [], True
-        elif token.type == "heading_close":
-            inside_heading = False
-        elif token.type == "inline" and not inside_heading:
-            parts.append(plain(token))
-        elif token.type in {"fence", "code_block"}:
-            parts.append(token.content)
-    yield _section(text.plan.slug, title, current, parts)
-
-
-def _section(slug: str, title: str, heading: Heading | None, parts: list[str]) -> dict[str, str]:
-    top = heading is None or heading.level == 1
-    return {
-        "s": slug,
-        "p": title,
-        "a": "" if heading is None or top else heading.anchor,
-        "h": title if heading is None else heading.text,
-        "b": " ".join(" ".join(parts).split())[:_LONGEST_SECTION],
-    }
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,131 @@
+"""A site that is rendered again makes only what has changed, and is the same as one made from nothing."""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
+from docsfy_jupyter.site.jobs import SiteJob, job_from_json, job_to_json
+from docsfy_jupyter.site.render import render_site
+
+TEXTS = {
+    "first": "# First\n\n[into](second.md#part) and [on](third.md), ![image](repo-files/a.png)\n\n## Part\n\n```python\nx = 1\n```\n",
+    "second": "No title, [back](first.md#part).\n\n## Part\n\n[nowhere](gone.md)\n",
+    "third": "# Third\n\n```mermaid\ngraph TD\n```\n",
+}
+
+
+class Rendered:
+    """A small site that is rendered again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.texts = dict(TEXTS)
+        self.titles = {slug: slug.capitalize() for slug in TEXTS}
+        self.images = {"a.png": folder / "a.png"}
+        self.earlier = folder / "written"
+        self._count = 0
+        (folder / "a.png").write_bytes(b"png")
+
+    def job(self, earlier: Path | None) -> SiteJob:
+        """Return the job for what the site is now."""
+        self._count += 1
+        for slug, text in self.texts.items():
+            (self.folder / f"{slug}.md").write_text(text, "utf-8")
+        plan = Plan(navigation=[PlanGroup(pages=[PlanPage(slug=slug, title=title) for slug, title in self.titles.items()])])
+        pages = {slug: self.folder / f"{slug}.md" for slug in self.texts}
+        out = self.folder / f"site-{self._count}"
+        return SiteJob(plan, pages, self.images, out, "demo", generated_at="2026-01-02T03:04:05+00:00", earlier=earlier)
+
+    def again(self) -> set[str]:
+        """Render again and from nothing, compare, and return the pages that were written anew."""
+        before = {path.stem: path.stat().st_mtime_ns for path in self.earlier.glob("*.json")}
+        fresh, job = self.job(None), self.job(self.earlier)
+        expected, report = render_site(fresh), render_site(job)
+        assert report == expected
+        names = sorted(str(path.relative_to(fresh.out)) for path in fresh.out.rglob("*") if path.is_file())
+        assert names == sorted(str(path.relative_to(job.out)) for path in job.out.rglob("*") if path.is_file())
+        assert filecmp.cmpfiles(fresh.out, job.out, names, shallow=False) == (names, [], [])
+        kept = {path.stem: path.stat().st_mtime_ns for path in self.earlier.glob("*.json")}
+        assert set(kept) == set(self.texts)
+        return {slug for slug, at in kept.items() if before.get(slug) != at}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Rendered:
+    rendered = Rendered(tmp_path)
+    assert rendered.again() == set(TEXTS)
+    assert rendered.again() == set()
+    return rendered
+
+
+def change_text(site: Rendered) -> None:
+    site.texts["third"] += "\nMore.\n"
+
+
+def change_title_in_plan(site: Rendered) -> None:
+    site.titles["second"] = "Another *title*"
+
+
+def change_image_away(site: Rendered) -> None:
+    site.images = {}
+
+
+def change_anchor(site: Rendered) -> None:
+    site.texts["second"] = "## Renamed\n"
+
+
+def change_page_away(site: Rendered) -> None:
+    del site.texts["third"], site.titles["third"]
+
+
+@pytest.mark.parametrize(
+    ("change", "anew"),
+    [
+        (change_text, {"third"}),
+        (change_title_in_plan, {"second"}),
+        (change_image_away, {"first"}),
+        (change_anchor, {"first", "second"}),  # the first page's link into the second is dead now
+        (change_page_away, {"first"}),
+    ],
+)
+def test_only_what_has_changed_is_made(site: Rendered, change: Callable[[Rendered], None], anew: set[str]) -> None:
+    change(site)
+    assert site.again() == anew
+    assert site.again() == set()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data.replace(b"Part", b"Pert"),
+        lambda data: b"\x00" * len(data),
+        lambda data: data + b" ",
+    ],
+    ids=["empty", "cut", "changed", "zeros", "longer"],
+)
+def test_a_damaged_file_is_made_again(site: Rendered, damage: Callable[[bytes], bytes]) -> None:
+    path = site.earlier / "first.json"
+    path.write_bytes(damage(path.read_bytes()))
+    assert site.again() == {"first"}
+
+
+def test_files_of_two_pages_that_were_swapped_are_made_again(site: Rendered) -> None:
+    one, other = site.earlier / "first.json", site.earlier / "second.json"
+    texts = one.read_bytes(), other.read_bytes()
+    other.write_bytes(texts[0])
+    one.write_bytes(texts[1])
+    assert site.again() == {"first", "second"}
+
+
+def test_the_worker_gets_the_folder(site: Rendered) -> None:
+    job = site.job(site.earlier)
+    assert job_from_json(job_to_json(job)).earlier == site.earlier
+    assert job_from_json(job_to_json(replace(job, earlier=None))).earlier is None
