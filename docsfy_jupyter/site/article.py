@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from jinja2 import Environment
 
-from docsfy_jupyter.models import PlanPage
+from docsfy_jupyter.site.jobs import SitePage
 from docsfy_jupyter.site.links import Links, PageLinks
 from docsfy_jupyter.site.markdown import Heading, Page, parse, plain, render
 from docsfy_jupyter.site.tags import clean
@@ -23,7 +23,7 @@ class Article:
 
     Parameters
     ----------
-    plan : PlanPage
+    plan : SitePage
         Its place in the plan.
     text : str
         Its Markdown, as the provider wrote it.
@@ -31,7 +31,7 @@ class Article:
         What there is of it.
     """
 
-    plan: PlanPage
+    plan: SitePage
     text: str
     made: Written | Draft
 
@@ -59,7 +59,7 @@ class Draft:
     page: Page
 
 
-def read(plan: PlanPage, text: str, earlier: WrittenPages) -> Article:
+def read(plan: SitePage, text: str, earlier: WrittenPages) -> Article:
     """Take what an earlier rendering made of a text, else parse it."""
     return Article(plan, text, earlier.find(plan, text) or _draft(plan, text))
 
@@ -88,7 +88,7 @@ def write(article: Article, links: Links, earlier: WrittenPages, templates: Envi
     return written
 
 
-def _draft(plan: PlanPage, text: str) -> Draft:
+def _draft(plan: SitePage, text: str) -> Draft:
     page = parse(text)
     if any(heading.level == 1 for heading in page.headings):
         return Draft("", page)
@@ -111,7 +111,7 @@ def _escaped(title: str) -> str:
     return re.sub(r"([\\`*_\[\]<>&#{}~|!])", r"\\\1", " ".join(title.split()))
 
 
-def _sections(plan: PlanPage, page: Page) -> Iterator[dict[str, str]]:
+def _sections(plan: SitePage, page: Page) -> Iterator[dict[str, str]]:
     """Cut a page at its headings, for the search."""
     title = plan.title or plan.slug
     headings = iter(page.headings)

@@ -3,12 +3,88 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
+
+class SitePage(Protocol):
+    """What a site needs to know of a planned page; `models.PlanPage` is one, which the worker need not load."""
+
+    @property
+    def slug(self) -> str:
+        """Its name in addresses."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Empty where the slug serves."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """One sentence, may be empty."""
+        ...
+
+    @property
+    def related(self) -> Sequence[str]:
+        """Slugs that the site links at its end."""
+        ...
+
+
+class SiteGroup(Protocol):
+    """A heading of the navigation, with its pages; `models.PlanGroup` is one."""
+
+    @property
+    def group(self) -> str:
+        """May be empty."""
+        ...
+
+    @property
+    def pages(self) -> Sequence[SitePage]:
+        """In their order."""
+        ...
+
+
+class SitePlan(Protocol):
+    """The navigation of a site; `models.Plan` is one."""
+
+    @property
+    def project_name(self) -> str:
+        """The site's name where the job has none."""
+        ...
+
+    @property
+    def tagline(self) -> str:
+        """One sentence, may be empty."""
+        ...
+
+    @property
+    def navigation(self) -> Sequence[SiteGroup]:
+        """In its order."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Page:
+    slug: str
+    title: str
+    description: str
+    related: list[str]
+
+
+@dataclass(frozen=True)
+class _Group:
+    group: str
+    pages: list[_Page]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    project_name: str
+    tagline: str
+    navigation: list[_Group]
 
 
 @dataclass(frozen=True)
@@ -17,7 +93,7 @@ class SiteJob:
 
     Parameters
     ----------
-    plan : Plan
+    plan : SitePlan
         Its navigation is the sidebar.
     pages : mapping of str to Path
         Slug to Markdown file; a slug of the plan that is missing here is a page without text.
@@ -31,7 +107,7 @@ class SiteJob:
         Shown on the site; ``generated_at`` in ISO 8601.
     """
 
-    plan: Plan
+    plan: SitePlan
     pages: Mapping[str, Path]
     images: Mapping[str, Path]
     out: Path
@@ -82,7 +158,7 @@ _TEXTS = ("project_name", "tagline", "repo_url", "branch", "commit", "provider",
 def job_to_json(job: SiteJob) -> str:
     """Write a job as one line of JSON, for the worker's stdin."""
     data: dict[str, Any] = {name: getattr(job, name) for name in _TEXTS}
-    data["plan"] = job.plan.model_dump()
+    data["plan"] = asdict(_known(job.plan))
     data["pages"] = {slug: str(path) for slug, path in job.pages.items()}
     data["images"] = {name: str(path) for name, path in job.images.items()}
     data["out"] = str(job.out)
@@ -111,10 +187,18 @@ def job_from_json(text: str) -> SiteJob:
     )
 
 
-def _plan(data: dict[str, Any]) -> Plan:
-    # Our own process wrote it from a valid plan; to validate it again would build pydantic's schemas, a fifth of its start.
-    groups = [{**group, "pages": [PlanPage.model_construct(**page) for page in group["pages"]]} for group in data["navigation"]]
-    return Plan.model_construct(**{**data, "navigation": [PlanGroup.model_construct(**group) for group in groups]})
+def _known(plan: SitePlan) -> _Plan:
+    groups = [_Group(group.group, [_page(page) for page in group.pages]) for group in plan.navigation]
+    return _Plan(plan.project_name, plan.tagline, groups)
+
+
+def _page(page: SitePage) -> _Page:
+    return _Page(page.slug, page.title, page.description, list(page.related))
+
+
+def _plan(data: Mapping[str, Any]) -> _Plan:
+    groups = [_Group(group["group"], [_Page(**page) for page in group["pages"]]) for group in data["navigation"]]
+    return _Plan(data["project_name"], data["tagline"], groups)
 
 
 def report_to_json(report: RenderReport) -> str:

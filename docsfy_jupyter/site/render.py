@@ -5,16 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from docsfy_jupyter.models import PlanPage
 from docsfy_jupyter.site.article import Article, read, write
 from docsfy_jupyter.site.images import place_images
-from docsfy_jupyter.site.jobs import DeadLink, RenderReport, SiteJob
+from docsfy_jupyter.site.jobs import DeadLink, RenderReport, SiteJob, SitePage
 from docsfy_jupyter.site.links import Links
 from docsfy_jupyter.site.sidebar import Sidebar, breakable
 from docsfy_jupyter.site.written import Written, WrittenPages
@@ -65,7 +64,7 @@ def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None
 def _read(job: SiteJob, earlier: WrittenPages) -> dict[str, Article]:
     """Read every page that has text, in the order of the plan."""
     articles = {}
-    for planned in job.plan.pages():
+    for planned in (page for group in job.plan.navigation for page in group.pages):
         path = job.pages.get(planned.slug)
         if path is not None:
             text = path.read_text(encoding="utf-8", errors="replace").replace("\x00", "")
@@ -118,7 +117,7 @@ def _context(job: SiteJob, articles: Mapping[str, Article]) -> dict[str, Any]:
     }
 
 
-def _named(page: PlanPage) -> dict[str, str]:
+def _named(page: SitePage) -> dict[str, str]:
     """Return what the navigation shows of a page."""
     return {"slug": page.slug, "title": page.title or page.slug, "description": page.description}
 
@@ -152,7 +151,7 @@ def _write_page(
     _write(job.out / f"{slug}.md", _markdown_of(article.source, related))
 
 
-def _markdown_of(source: str, related: list[PlanPage]) -> str:
+def _markdown_of(source: str, related: Sequence[SitePage]) -> str:
     """Return the page's Markdown with its related pages."""
     if not related:
         return source

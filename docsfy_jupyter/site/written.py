@@ -15,7 +15,7 @@ import mdit_py_plugins
 import nh3
 import pygments
 
-from docsfy_jupyter.models import PlanPage
+from docsfy_jupyter.site.jobs import SitePage
 
 _HERE = Path(__file__).parent
 _LIBRARIES = (markdown_it, mdit_py_plugins, nh3, pygments)  # importlib.metadata would take a tenth of the process's start
@@ -70,7 +70,7 @@ class WrittenPages:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def find(self, page: PlanPage, text: str) -> Written | None:
+    def find(self, page: SitePage, text: str) -> Written | None:
         """Return what was made of this very text by this very renderer; None where nothing was, or the file is damaged."""
         if self._folder is None:
             return None
@@ -82,7 +82,7 @@ class WrittenPages:
             return None
         return Written(**json.loads(payload))
 
-    def keep(self, page: PlanPage, text: str, written: Written) -> None:
+    def keep(self, page: SitePage, text: str, written: Written) -> None:
         """Keep what was made of a text."""
         if self._folder is None:
             return
@@ -100,7 +100,7 @@ class WrittenPages:
                 path.unlink(missing_ok=True)
 
 
-def _source(page: PlanPage, text: str) -> str:
+def _source(page: SitePage, text: str) -> str:
     """Return an address of everything that a page is made from, but for where its links lead."""
     parts = [_renderer(), page.slug, page.title, page.description, text]
     return _digest(json.dumps(parts).encode("ascii"))

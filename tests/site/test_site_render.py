@@ -127,7 +127,7 @@ def test_the_worker_renders_every_page_and_reports_them(tmp_path: Path) -> None:
     source = tmp_path / "page.md"
     source.write_text(text, encoding="utf-8")
     job = SiteJob(plan, {page.slug: source for page in plan.pages()}, {}, tmp_path / "out", "demo")
-    assert job_from_json(job_to_json(job)) == job
+    assert job_to_json(job_from_json(job_to_json(job))) == job_to_json(job)
     done = subprocess.run(
         [sys.executable, "-m", "docsfy_jupyter.site.worker"],
         input=job_to_json(job),
