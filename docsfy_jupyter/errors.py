@@ -179,12 +179,16 @@ class ProviderFailed(RunFailed):
         Trying again may help.
     fatal : bool
         No other call of this run can succeed either (a hard limit, a login that has expired).
+    cut_off : bool
+        The call had begun, and may have cost although nobody tells how much: a limit of cost counts it.
     """
 
     code = "provider_failed"
 
-    def __init__(self, message: str, *, transient: bool = False, fatal: bool = False, **details: Any) -> None:
-        super().__init__(message, transient=transient, fatal=fatal, **details)
+    def __init__(
+        self, message: str, *, transient: bool = False, fatal: bool = False, cut_off: bool = False, **details: Any
+    ) -> None:
+        super().__init__(message, transient=transient, fatal=fatal, cut_off=cut_off, **details)
         self.transient = transient
         self.fatal = fatal
 

@@ -38,13 +38,14 @@ def figures(found: Mapping[str, Any]) -> dict[str, str]:
     """
     most = "at most " if found["at_most"] else ""
     pages, calls, seconds, cost = found["pages"], found["calls"], found["seconds"], found["cost_usd"]
+    price = f"{most}{dollars(cost)}{_BASIS[found['cost_basis']]}" if cost else "nothing"
     return {
         "pages": "unknown" if pages is None else f"{most}{pages}",
         "calls": "unknown" if calls is None else f"{most}{calls}",
         "tokens": "unknown"
         if found["tokens"] is None
         else f"{found['tokens']:,} ({found['tokens_in']:,} in, {found['tokens_out']:,} out)",
-        "cost": "unknown" if cost is None else f"{'' if cost == 0 else most}{dollars(cost)}{_BASIS[found['cost_basis']]}",
+        "cost": "unknown" if cost is None else price,
         "time": "unknown" if seconds is None else f"{most or 'about '}{lasting(seconds)}",
         "known": "nothing is known yet" if found["basis"] is None else _FROM[found["basis"]],
     }

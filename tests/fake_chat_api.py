@@ -87,7 +87,7 @@ def fake_chat() -> Iterator[FakeChat]:
             asked = Asked(body, dict(self.headers), self.path)
             fake.asked.append(asked)
             status, headers, data = fake.respond(asked)
-            raw = data.encode() if isinstance(data, str) else json.dumps(data).encode()
+            raw = data if isinstance(data, bytes) else (data if isinstance(data, str) else json.dumps(data)).encode()
             try:
                 self.send_response(status)
                 for name, value in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **headers}.items():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from docsfy_jupyter.errors import BadRequest
+from collections.abc import Iterable
+
+from docsfy_jupyter.errors import BadRequest, NameTaken
 from docsfy_jupyter.generation.settings import Settings
+from docsfy_jupyter.models import Variant
 from docsfy_jupyter.providers.base import Provider
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest, check_name
-from docsfy_jupyter.sources.rules import Source
+from docsfy_jupyter.sources.rules import Source, same_repository
 
 
 def chosen_provider(request: GenerateRequest, settings: Settings, providers: ProviderRegistry) -> tuple[Provider, str]:
@@ -35,3 +38,18 @@ def default_name(source: Source) -> str:
         return check_name(source.name)
     except ValueError as error:
         raise BadRequest(f"{error}; pass another one yourself: name=….") from None
+
+
+def check_not_taken(rows: Iterable[Variant], name: str, owner: str, source: Source) -> None:
+    """Say whether a name may be used for a repository: two never share a variant.
+
+    Raises
+    ------
+    NameTaken
+        The owner has it for another one.
+    """
+    for row in rows:
+        if (row.name, row.owner) == (name, owner) and not same_repository(row.repo_url, source.display):
+            raise NameTaken(
+                f"The name {name!r} is taken by {row.repo_url}. Pass another name (name=…) to document {source.display}."
+            )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter.errors import BadRequest, ChildError, SourceFailed
-from docsfy_jupyter.generation.choosing import chosen_provider, default_name
+from docsfy_jupyter.generation.choosing import check_not_taken, chosen_provider, default_name
 from docsfy_jupyter.generation.estimate import Basis, Estimate, Work, estimate, pages_of, tokens_of
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
@@ -68,7 +68,7 @@ class Estimator:
 
         Raises
         ------
-        BadRequest, SourceRefused, ProviderUnavailable
+        BadRequest, SourceRefused, ProviderUnavailable, NameTaken
             As a start would; whether the provider could start now is not asked.
         """
         provider, model = chosen_provider(request, self._settings, self._providers)
@@ -76,6 +76,7 @@ class Estimator:
             lambda: parse_source(repo_url=request.repo_url, repo_path=request.repo_path, policy=self._settings.policy)
         )
         name, owner = request.name or default_name(source), request.owner or user
+        check_not_taken(self._feed.rows(), name, owner, source)
         row = self._row(request, name, owner, provider.name, model)
         branch = await self._branch(request, source, row)
         local = await self._local(source, branch) if source.kind == "path" and branch else None

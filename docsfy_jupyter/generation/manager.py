@@ -13,12 +13,11 @@ from docsfy_jupyter.errors import (
     AbortPending,
     AlreadyGenerating,
     Conflict,
-    NameTaken,
     NotFound,
     NotGenerating,
     StoreUnavailable,
 )
-from docsfy_jupyter.generation.choosing import chosen_provider, default_name
+from docsfy_jupyter.generation.choosing import check_not_taken, chosen_provider, default_name
 from docsfy_jupyter.generation.ending import BY_SERVER, Endings, conclude
 from docsfy_jupyter.generation.estimator import Estimator
 from docsfy_jupyter.generation.feed import ChangeFeed
@@ -215,11 +214,7 @@ class Manager:
 
     def _reserve(self, key: VariantKey, source: Source, user: str) -> Run:
         """Take the key: no await between the look and the taking, so that two requests never both win."""
-        for row in self.feed.rows():
-            if (row.name, row.owner) == (key.name, key.owner) and not same_repository(row.repo_url, source.display):
-                raise NameTaken(
-                    f"The name {key.name!r} is taken by {row.repo_url}. Pass another name (name=…) to document {source.display}."
-                )
+        check_not_taken(self.feed.rows(), key.name, key.owner, source)
         if key in self._runs:
             in_progress = self._runs[key].generation_id
             raise AlreadyGenerating(f"{key.address} is already generating; wait for it or abort it.", generation_id=in_progress)

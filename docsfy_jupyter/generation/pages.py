@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from docsfy_jupyter.errors import CostLimitReached, DocsfyError, PagesFailed, ProviderFailed
 from docsfy_jupyter.generation.job import Emitter, RunJob
+from docsfy_jupyter.generation.spending import Outcome
 from docsfy_jupyter.models import FailedPage, Plan, PlanPage, utc_now
 from docsfy_jupyter.providers.base import FREE, PageAnswer, PlanAnswer, ProviderSession, Usage
 from docsfy_jupyter.sources.checkout import Checkout
@@ -123,7 +124,7 @@ async def tried(job: RunJob, emit: Emitter, purpose: str, slug: str | None, call
         try:
             return await recorded(job, emit, purpose, slug, call())
         except ProviderFailed as error:
-            if error.fatal or not error.transient or number == TRIES:
+            if error.fatal or not error.transient or number == TRIES or job.budget.used_up:
                 raise
             pause = random.uniform(0.5, 1.0) * 2 ** (number - 1) * 0.5  # noqa: S311  jitter, not a secret
             emit.log(f"{purpose}_retry", f"{about}: {error.message}; trying again in {pause:.1f} s", slug=slug)
@@ -150,18 +151,20 @@ async def recorded(job: RunJob, emit: Emitter, purpose: str, slug: str | None, c
     """
     started = time.monotonic()
     outcome, usage = "aborted", FREE if job.provider.free else Usage()
+    counted: Outcome = "cut off"
     try:
         answer = await call
-        outcome, usage = "ok", answer.usage
+        outcome, usage, counted = "ok", answer.usage, "answered"
         return answer
     except Exception as error:
-        outcome = "failed"
+        outcome, counted = "failed", "refused"
         if isinstance(error, DocsfyError):
             usage = error.details.get("usage", usage)
+            counted = "cut off" if error.details.get("cut_off") else counted
         raise
     finally:
         usage = job.provider.priced(job.key.ai_model, usage)
-        job.budget.add(usage.cost_usd, answered=outcome == "ok")
+        job.budget.add(usage.cost_usd, counted)
         emit.called(
             CallRecord(
                 generation_id=job.generation_id,

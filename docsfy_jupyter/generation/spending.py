@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, time
-from typing import Protocol
+from typing import Literal, Protocol
 
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import utc_now
+from docsfy_jupyter.money import dollars
 from docsfy_jupyter.providers.base import Provider
+
+Outcome = Literal["answered", "cut off", "refused"]
 
 
 class Ledger(Protocol):
@@ -56,7 +59,8 @@ class DailySpending:
     @property
     def sentence(self) -> str:
         """What was spent of what, and when it goes on."""
-        return f"${self.spent:.2f} spent today of ${self.limit or 0:.2f} (max_cost_usd_per_day; the day ends at midnight UTC)"
+        spent, limit = _amount(self.spent), _amount(self.limit or 0.0)
+        return f"{spent} spent today of {limit} (max_cost_usd_per_day; the day ends at midnight UTC)"
 
     async def check(self, ledger: Ledger) -> None:
         """Say whether a run that may spend can start.
@@ -78,6 +82,9 @@ class DailySpending:
 class Budget:
     """What a run has cost, as far as that is known, and what it may cost.
 
+    A call that was cut off may have cost, and nobody tells how much. It counts for as much as the dearest call of the run, so
+    that a limit is not overrun by what nobody saw; before any cost is known it stops a run that has a limit.
+
     Parameters
     ----------
     limit : float or None
@@ -88,34 +95,50 @@ class Budget:
 
     def __init__(self, limit: float | None, day: DailySpending | None = None) -> None:
         self.limit = limit
-        self.spent = 0.0
+        self.spent = 0.0  # with what is assumed
         self._day = day or DailySpending(None)
-        self._untold = False
+        self._dearest = 0.0
+        self._untold = ""  # what it was whose cost nobody knows
+        self._assumed: list[float] = []
 
-    def add(self, cost: float | None, *, answered: bool = True) -> None:
+    def add(self, cost: float | None, outcome: Outcome = "answered") -> None:
         """Add the cost of a call.
 
         Parameters
         ----------
         cost : float or None
             US dollars; None where nobody told.
-        answered : bool
-            Whether it was a call that succeeded. One that failed seldom costs; one that was answered always does, and a
-            limit cannot be kept by somebody who does not know how much.
+        outcome : {"answered", "cut off", "refused"}
+            One that was answered always costs, and a limit cannot be kept by somebody who does not know how much; one that
+            was cut off may have cost; one that was refused has not, unless its cost was told.
         """
-        self.spent += cost or 0.0
+        if cost is None and outcome == "cut off" and self._dearest:
+            cost = self._dearest
+            self._assumed.append(cost)
+        elif cost is None and outcome != "refused":
+            self._untold = self._untold or outcome
+        cost = cost or 0.0
+        self.spent += cost
+        self._dearest = max(self._dearest, cost)
         self._day.add(cost)
-        self._untold = self._untold or (answered and cost is None)
 
     @property
     def _blind(self) -> bool:
         """Whether there is a limit, and a call that counts towards it by nobody knows how much."""
-        return self._untold and (self.limit is not None or self._day.limit is not None)
+        return bool(self._untold) and (self.limit is not None or self._day.limit is not None)
 
     @property
     def used_up(self) -> bool:
         """Whether nothing more may be begun."""
         return self._day.used_up or self._blind or (self.limit is not None and self.spent >= self.limit)
+
+    @property
+    def _assumption(self) -> str:
+        """Say what of the sum is no more than assumed; empty where all is known."""
+        if not self._assumed:
+            return ""
+        calls = "a call that was" if len(self._assumed) == 1 else f"{len(self._assumed)} calls that were"
+        return f" ({dollars(sum(self._assumed))} of it is assumed for {calls} cut off, each as the dearest one before)"
 
     def stopped(self, left: str) -> str:
         """Say why a run stopped, and how it goes on.
@@ -127,20 +150,29 @@ class Budget:
         """
         if self.limit is not None and self.spent >= self.limit:
             return (
-                f"Stopped at the cost limit: ${self.spent:.2f} spent of ${self.limit:.2f}, {left} left. What is done is kept; "
-                "generate again with a higher max_cost_usd for the rest."
+                f"Stopped at the cost limit: {_amount(self.spent)} spent of {_amount(self.limit)}{self._assumption}, "
+                f"{left} left. What is done is kept; generate again with a higher max_cost_usd for the rest."
             )
         if self._blind:
             limit = "max_cost_usd" if self.limit is not None else "max_cost_usd_per_day"
+            if self._untold == "cut off":
+                return (
+                    f"Stopped, since {limit} cannot be kept: a call was cut off before any had told its cost; {left} left. "
+                    "What is done is kept; generate again for the rest."
+                )
             return (
-                f"Stopped, since {limit} cannot be kept: a call was answered without the tokens that it took, so nobody knows "
-                f"what it cost; {left} left. What is done is kept; generate again without the limit, or with a provider that "
-                "tells its usage, for the rest."
+                f"Stopped, since {limit} cannot be kept: a call was answered without the tokens that it took, or asked a model "
+                f"whose price is not known, so nobody knows what it cost; {left} left. What is done is kept; generate again "
+                "without the limit, or with a provider that tells its usage, for the rest."
             )
         return (
-            f"Stopped at the day's cost limit: {self._day.sentence}, {left} left. What is done is kept; generate again then, or "
-            "with a higher limit, for the rest."
+            f"Stopped at the day's cost limit: {self._day.sentence}{self._assumption}, {left} left. What is done is kept; "
+            "generate again then, or with a higher limit, for the rest."
         )
+
+
+def _amount(dollars_: float) -> str:
+    return dollars(dollars_) if dollars_ else "$0.00"
 
 
 def check_limits_can_be_kept(provider: Provider, model: str, run_limit: float | None, day_limit: float | None) -> None:

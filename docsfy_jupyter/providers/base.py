@@ -72,6 +72,10 @@ class Usage:
         and the cost is what it would have been. ``free``: known to be nothing. ``unknown``.
     tokens_in, tokens_out, tokens_cached : int or None
         As the provider reports them.
+    prompts : int or None
+        How many prompts they are of: some models ask more for long ones. None: nobody knows.
+    final : bool
+        Whether the cost is as well known as it can be: no price is looked up for it any more.
     """
 
     cost_usd: float | None = None
@@ -79,14 +83,17 @@ class Usage:
     tokens_in: int | None = None
     tokens_out: int | None = None
     tokens_cached: int | None = None
+    prompts: int | None = None
+    final: bool = False
 
     def plus(self, other: Usage) -> Usage:
         """Return what two calls cost together; what one of them does not know is left out of the sum."""
         numbers = {name: _total(getattr(self, name), getattr(other, name)) for name in _SUMMED}
-        return Usage(basis=other.basis if other.cost_usd is not None else self.basis, **numbers)
+        basis = other.basis if other.cost_usd is not None else self.basis
+        return Usage(basis=basis, final=self.final or other.final, **numbers)
 
 
-_SUMMED = ("cost_usd", "tokens_in", "tokens_out", "tokens_cached")
+_SUMMED = ("cost_usd", "tokens_in", "tokens_out", "tokens_cached", "prompts")
 
 
 def _total(a: Any, b: Any) -> Any:
@@ -254,8 +261,8 @@ class Provider(ABC):
 
     def priced(self, model: str, usage: Usage) -> Usage:
         """Return a call's usage with its cost computed, where nobody told it and price and tokens are known."""
-        price = self.price(model) if usage.cost_usd is None else None
-        cost = price.of(usage.tokens_in, usage.tokens_out, usage.tokens_cached) if price else None
+        price = self.price(model) if usage.cost_usd is None and not usage.final else None
+        cost = price.of(usage.tokens_in, usage.tokens_out, usage.tokens_cached, usage.prompts) if price else None
         return usage if cost is None else replace(usage, cost_usd=cost, basis="computed")
 
     def tokens_shown(self, repository: int) -> int | None:

@@ -15,7 +15,8 @@ from docsfy_jupyter.models import safe_text
 OWN_TABLE = Path(__file__).parent / "ai" / "prices.toml"
 _SNAPSHOT = re.compile(r"-(?:\d{8}|\d{4}-\d{2}-\d{2})$")
 _FIELDS = ("input", "output", "cached")
-_SHAPE = '[provider."model"] with input, output and maybe cached, each US dollars for a million tokens'
+_ABOVE = "above"
+_SHAPE = '[provider."model"] with input, output and maybe cached, each US dollars for a million tokens, and maybe above'
 
 
 class PricesFaulty(ValueError):
@@ -32,18 +33,23 @@ class Price:
         US dollars for a million tokens.
     cached : float or None
         The same for tokens of the input that the service has cached; None: as `input`.
+    above : Above or None
+        Another price of long prompts; None: every prompt has this one.
     """
 
     input: float
     output: float
     cached: float | None = None
+    above: Above | None = None
 
     @property
     def zero(self) -> bool:
         """Whether it costs nothing, however many tokens there are."""
-        return not (self.input or self.output or self.cached)
+        return not (self.input or self.output or self.cached) and (self.above is None or self.above.price.zero)
 
-    def of(self, tokens_in: int | None, tokens_out: int | None, tokens_cached: int | None = None) -> float | None:
+    def of(
+        self, tokens_in: int | None, tokens_out: int | None, tokens_cached: int | None = None, prompts: int | None = None
+    ) -> float | None:
         """Return US dollars; None where the tokens are not known.
 
         Parameters
@@ -52,14 +58,27 @@ class Price:
             What was read, cached tokens with it, and what was written.
         tokens_cached : int or None
             How many of those read were cached; None: none.
+        prompts : int or None
+            How many prompts that was together: how long one is decides about `above`. None: nobody knows, and they are
+            taken for short ones.
         """
         if self.zero:
             return 0.0
         if tokens_in is None or tokens_out is None:
             return None
+        if self.above is not None and prompts and tokens_in / prompts > self.above.tokens:
+            return self.above.price.of(tokens_in, tokens_out, tokens_cached, prompts)
         cached = min(tokens_cached or 0, tokens_in)
         less = self.input if self.cached is None else self.cached
         return ((tokens_in - cached) * self.input + cached * less + tokens_out * self.output) / 1_000_000
+
+
+@dataclass(frozen=True)
+class Above:
+    """What a model asks for prompts of more than so many tokens, all of them, not only those beyond."""
+
+    tokens: int
+    price: Price
 
 
 Table = Mapping[str, Mapping[str, Price]]
@@ -147,15 +166,24 @@ def _section(path: Path, provider: str, models: Any) -> dict[str, Price]:
 def _price(place: str, entry: Any) -> Price:
     if not isinstance(entry, dict):
         raise PricesFaulty(f"{place} is not a table (a model with a dot in its name needs quotes); write {_SHAPE}.")
+    entry = dict(entry)
+    above = _above(place, entry.pop(_ABOVE)) if _ABOVE in entry else None
     for name, value in entry.items():
         if name not in _FIELDS:
-            raise PricesFaulty(f"{place} {safe_text(name)} is not known; there are {', '.join(_FIELDS)}.")
+            raise PricesFaulty(f"{place} {safe_text(name)} is not known; there are {', '.join((*_FIELDS, _ABOVE))}.")
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
             raise PricesFaulty(f"{place} {name} is not a number of US dollars: {safe_text(repr(value)[:60])}.")
     for name in ("input", "output"):
         if name not in entry:
             raise PricesFaulty(f"{place} {name} is missing.")
-    return Price(**{name: float(value) for name, value in entry.items()})
+    return Price(**{name: float(value) for name, value in entry.items()}, above=above)
+
+
+def _above(place: str, entry: Any) -> Above:
+    tokens = entry.get("tokens") if isinstance(entry, dict) else None
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+        raise PricesFaulty(f"{place} {_ABOVE} needs tokens, a whole number: what a prompt has more than, and input and output.")
+    return Above(tokens, _price(f"{place} {_ABOVE}", {name: value for name, value in entry.items() if name != "tokens"}))
 
 
 def _match(models: Mapping[str, Price], model: str) -> Price | None:

@@ -58,7 +58,7 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "/api/estimate",
         estimates.EstimateHandler,
-        {"POST": Operation("estimate", "Estimate", body=GenerateRequest, errors=(413,))},
+        {"POST": Operation("estimate", "Estimate", body=GenerateRequest, errors=(409, 413))},
     ),
     Route("/api/batches/{batch_id}", batches.BatchHandler, {"GET": Operation("get_batch", "Batch", errors=(404,), tagged=True)}),
     Route(

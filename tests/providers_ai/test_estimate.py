@@ -10,7 +10,7 @@ from agents import Agents, ran
 from recording import finished, running, start
 from servers import commit, git
 
-from docsfy_jupyter.errors import BadRequest
+from docsfy_jupyter.errors import BadRequest, NameTaken
 from docsfy_jupyter.generation.estimate import Work, estimate, pages_of
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Status, TrackedFile
@@ -120,6 +120,10 @@ async def test_an_estimate_refuses_what_a_start_refuses(demo_repo: Path, tmp_pat
         with pytest.raises(BadRequest):
             await asked(manager, tmp_path / "nowhere")
         assert list(manager.feed.rows()) == []
+        await finished(manager, await start(manager, demo_repo, "static", "local"))
+        # another repository of that name has none of its history
+        with pytest.raises(NameTaken, match=r"'demo' is taken by .* Pass another name"):
+            await asked(manager, "https://host.invalid/other/demo.git", "local", "static")
 
 
 def test_failed_calls_count_and_a_price_of_today_prices_tokens_of_yesterday() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -19,6 +21,7 @@ from servers import commit, git
 from docsfy_jupyter.errors import BadRequest, ProviderUnavailable
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Stage, Status
+from docsfy_jupyter.providers.ai import openai
 from docsfy_jupyter.providers.ai.gate import retry_after
 from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer, server_of
 
@@ -114,6 +117,41 @@ async def test_a_header_that_cannot_be_sent_is_named_without_its_value(chat: Fak
     assert KEY not in f"{row}{events}"
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, {"error": {"message": f"no such model for {KEY}"}}, "no such model for ***"),
+        (404, f"nothing for Bearer {KEY} here", "HTTP 404: nothing for Bearer *** here"),
+        (404, "<html><head><title>404\n Not Found</title></head><body>" + "x" * 900, "HTTP 404: 404 Not Found"),
+        (200, f"<html><head><title>Log in {KEY}</title></head>", "the answer is not of the chat protocol: HTTP 200: Log in ***"),
+    ],
+)
+async def test_what_a_server_says_is_told_without_the_key_that_it_repeats_and_without_its_markup(
+    chat: FakeChat, demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, body: Any, says: str
+) -> None:
+    monkeypatch.setenv("CHAT_KEY", KEY)
+    chat.answer = lambda *_: (status, {}, body)
+    async with with_chat(chat, tmp_path, key_env="CHAT_KEY") as manager:
+        row = await finished(manager, await start(manager, demo_repo, "m", "chat"))
+        events = await (await manager.ready()).list_events(row.generation_id, 0, 500)
+    assert row.error_message == says
+    assert KEY not in f"{row}{events}"
+
+
+async def test_an_answer_without_end_is_left_and_a_compressed_one_is_read(
+    chat: FakeChat, demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openai, "_LONGEST", 100_000)
+    chat.pages = 1
+    chat.answer = lambda _, asked: None if asked.planning else (200, {}, said("# A page\n\n" + "x" * 200_000))
+    async with with_chat(chat, tmp_path) as manager:
+        row = await finished(manager, await start(manager, demo_repo, "m", "chat"))
+        assert row.error_message == "1 of 1 pages failed: page-1 (the answer has more than 100,000 bytes)"
+        whole = gzip.compress(json.dumps(said("# A page\n\nText.")).encode())
+        chat.answer = lambda *_: (200, {"Content-Encoding": "gzip", "Content-Length": str(len(whole))}, whole)
+        assert (await finished(manager, await start(manager, demo_repo, "m", "chat"))).status is Status.READY
+
+
 async def test_a_server_without_structured_output_is_asked_in_a_simpler_way(chat: FakeChat, demo_repo: Path, tmp_path: Path) -> None:
     chat.answer = lambda _, asked: (400, {}, {"error": {"message": "response_format is unknown"}}) if "response_format" in asked.body else None
     async with with_chat(chat, tmp_path) as manager:
@@ -144,11 +182,18 @@ async def test_busy_answers_pause_every_run_and_none_fails(chat: FakeChat, demo_
     assert any("all calls wait 10 s" in event["text"] for event in events)
 
 
-@pytest.mark.parametrize(("status", "sentence"), [(401, "Incorrect API key provided"), (402, "Insufficient credits")])
-async def test_a_login_that_fails_ends_the_run_at_once_with_the_providers_sentence(
-    chat: FakeChat, demo_repo: Path, tmp_path: Path, status: int, sentence: str
+@pytest.mark.parametrize(
+    ("status", "code", "sentence"),
+    [
+        (401, "invalid_api_key", "Incorrect API key provided"),
+        (402, None, "Insufficient credits"),
+        (429, "insufficient_quota", "You exceeded your current quota, please check your plan"),
+    ],
+)
+async def test_a_login_or_a_credit_that_is_gone_ends_the_run_at_once_with_the_providers_sentence(
+    chat: FakeChat, demo_repo: Path, tmp_path: Path, status: int, code: str | None, sentence: str
 ) -> None:
-    chat.answer = lambda _, asked: None if asked.planning else (status, {}, {"error": {"message": sentence}})
+    chat.answer = lambda _, asked: None if asked.planning else (status, {}, {"error": {"message": sentence, "code": code}})
     async with with_chat(chat, tmp_path, limits={"max_concurrent_pages": 1}) as manager:
         row = await finished(manager, await start(manager, demo_repo, "m", "chat"))
     assert row.status is Status.ERROR

@@ -16,7 +16,7 @@ from docsfy_jupyter.models import Status
 from docsfy_jupyter.providers.ai.gemini import GeminiProvider
 from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
 from docsfy_jupyter.providers.base import ProviderOptions, Usage
-from docsfy_jupyter.providers.prices import OWN_TABLE, Price, Prices, PricesFaulty, load_prices, read_prices
+from docsfy_jupyter.providers.prices import OWN_TABLE, Above, Price, Prices, PricesFaulty, load_prices, read_prices
 
 FLASH = Price(0.30, 2.50, 0.03)
 
@@ -31,7 +31,9 @@ def test_every_price_of_the_package_is_dearer_to_write_than_to_read_and_cheapest
     table = read_prices(OWN_TABLE)
     assert set(table) == {"openai", "gemini", "claude"}
     for price in (price for models in table.values() for price in models.values()):
-        assert 0 < (price.cached or price.input) <= price.input < price.output <= 100
+        for one in (price, *([price.above.price] if price.above else [])):
+            assert 0 < (one.cached or one.input) <= one.input < one.output <= 100
+        assert price.above is None or price.above.price.input > price.input
 
 
 @pytest.mark.parametrize(
@@ -90,6 +92,9 @@ output = 0
         ('[openai."m"]\ninput = true\noutput = 2', r'\[openai\."m"\] input is not a number'),
         ('[openai."m"]\ninput = 1', r'\[openai\."m"\] output is missing'),
         ("[openai]\nm = 1", r'\[openai\."m"\] is not a table'),
+        ('[openai."m"]\ninput = 1\noutput = 2\nabove = 3', r'\[openai\."m"\] above needs tokens'),
+        ('[openai."m"]\ninput = 1\noutput = 2\nabove = {tokens = 0.5, input = 2, output = 3}', "above needs tokens, a whole number"),
+        ('[openai."m"]\ninput = 1\noutput = 2\nabove = {tokens = 5, input = 2}', r'\[openai\."m"\] above output is missing'),
     ],
 )
 def test_a_faulty_file_is_told_with_its_line_or_key(tmp_path: Path, text: str, says: str) -> None:
@@ -122,6 +127,28 @@ def test_a_cost_is_tokens_times_price_and_unknown_without_tokens(
     price: Price, tokens: tuple[int | None, int | None, int | None], cost: float | None
 ) -> None:
     assert price.of(*tokens) == (None if cost is None else pytest.approx(cost))
+
+
+def test_long_prompts_have_a_price_of_their_own_and_unknown_ones_are_taken_for_short(tmp_path: Path) -> None:
+    text = """
+[chat.m]
+input = 1
+output = 2
+cached = 0.5
+above = {tokens = 1000, input = 10, output = 20, above = {tokens = 5000, input = 100, output = 200}}
+"""
+    price = load_prices(written(tmp_path, text)).find("chat", "m", None)
+    assert price == Price(1, 2, 0.5, Above(1000, Price(10, 20, above=Above(5000, Price(100, 200)))))
+    for tokens, prompts, rate in ((1000, 1, 1), (1001, 1, 10), (1001, 2, 1), (5001, 1, 100), (10_002, 2, 100), (9000, None, 1)):
+        assert price.of(tokens, 0, 0, prompts) == pytest.approx(tokens * rate / 1e6)
+    assert price.of(2000, 100, 1000, 1) == pytest.approx((2000 * 10 + 100 * 20) / 1e6)  # nothing off for cached ones above
+    assert price.of(None, 5, None, 1) is None
+    assert not Price(0, 0, above=Above(10, Price(1, 1))).zero
+    provider = OpenAIProvider("chat", OpenAIServer(base_url="http://127.0.0.1/v1"))
+    provider.options = ProviderOptions(prices=Prices(users={"chat": {"m": price}}))
+    assert provider.priced("m", Usage(tokens_in=2000, tokens_out=0)).cost_usd == pytest.approx(0.02)  # one call is one prompt
+    twice = Usage(tokens_in=800, tokens_out=0, prompts=1).plus(Usage(tokens_in=800, tokens_out=0, prompts=1))
+    assert provider.priced("m", twice).cost_usd == pytest.approx(0.0016)
 
 
 def test_an_openai_server_is_a_customer_of_the_package_table_only_where_its_host_is_known() -> None:
@@ -190,7 +217,16 @@ def test_each_model_of_one_gemini_call_has_its_own_price_and_one_without_makes_i
     }
     both = {"big": Price(4, 8), "small": Price(1, 2)}
     assert gemini_usage(from_stats, both) == Usage(7.0, "computed", 2_000_000, 1_000_000, 0)
-    assert gemini_usage(from_stats, {"big": Price(4, 8)}) == Usage(None, "unknown", 2_000_000, 1_000_000, 0)
+    unpriced = gemini_usage(from_stats, {"big": Price(4, 8)})
+    assert unpriced == Usage(None, "unknown", 2_000_000, 1_000_000, 0, final=True)
+    priced = GeminiProvider()
+    priced.options = ProviderOptions(prices=Prices(users={"gemini": {"big": Price(4, 8)}}))
+    assert priced.priced("big", unpriced) == unpriced  # the run's own model has a price, the other one has not
+    # a million tokens of four prompts of which one failed are three long ones
+    long = {"models": {"big": {"api": {"totalRequests": 4, "totalErrors": 1}, "tokens": {"prompt": 900_000, "candidates": 0}}}}
+    tiered = {"big": Price(4, 8, above=Above(299_999, Price(10, 20)))}
+    assert gemini_usage(long, tiered).cost_usd == pytest.approx(9.0)
+    assert gemini_usage(long, {"big": Price(4, 8, above=Above(300_000, Price(10, 20)))}).cost_usd == pytest.approx(3.6)
     assert gemini_usage({"models": {"big": 3}}, both) == gemini_usage(None, both) == Usage()
 
 

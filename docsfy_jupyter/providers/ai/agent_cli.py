@@ -200,7 +200,8 @@ class AgentCliSession(AskingSession):
             )
         except ChildError as error:
             # not transient: what did not fit into the time limit once is paid again for nothing
-            raise ProviderFailed(error.message, fatal=isinstance(error, ChildNotStarted)) from error
+            begun = not isinstance(error, ChildNotStarted)
+            raise ProviderFailed(error.message, fatal=not begun, cut_off=begun) from error
 
 
 def envelope_of(output: str) -> dict[str, Any] | None:
@@ -252,7 +253,7 @@ def _without_envelope(name: str, result: ChildResult) -> ProviderFailed:
     if _UNKNOWN_OPTION.search(said):
         return ProviderFailed(f"{text} (is this {name} too old? A newer version knows the option.)", fatal=True)
     failure = failure_of(text)
-    return failure if failure.fatal else ProviderFailed(failure.message, transient=True)
+    return failure if failure.fatal else ProviderFailed(failure.message, transient=True, cut_off=True)
 
 
 def _hidden(files: Sequence[TrackedFile], steering: Steering) -> list[str]:

@@ -119,7 +119,9 @@ class GeminiProvider(AgentCliProvider):
         used = Usage()
         for part in parts:
             used = used.plus(part)
-        return used if all(part.cost_usd is not None for part in parts) else replace(used, cost_usd=None, basis="unknown")
+        if all(part.cost_usd is not None for part in parts):
+            return used
+        return replace(used, cost_usd=None, basis="unknown", final=True)  # the price of the run's model is not that of them all
 
 
 def _failure(error: Mapping[str, Any]) -> tuple[ProviderFailed, int | None]:
@@ -153,5 +155,12 @@ def _by_model(stats: Any) -> list[tuple[str, Usage]]:
         tokens = model.get("tokens") if isinstance(model, dict) else None
         if isinstance(tokens, dict):
             written = total(tokens.get("candidates"), tokens.get("thoughts"))
-            found.append((str(name), Usage(None, "unknown", count(tokens.get("prompt")), written, count(tokens.get("cached")))))
+            read, cached = count(tokens.get("prompt")), count(tokens.get("cached"))
+            found.append((str(name), Usage(None, "unknown", read, written, cached, _prompts(model))))
     return found
+
+
+def _prompts(model: Mapping[str, Any]) -> int | None:
+    api = model.get("api")
+    asked, failed = (count(api.get(name)) for name in ("totalRequests", "totalErrors")) if isinstance(api, dict) else (None, None)
+    return None if asked is None else max(asked - (failed or 0), 1)

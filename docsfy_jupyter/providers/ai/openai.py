@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -26,12 +28,16 @@ from docsfy_jupyter.providers.prices import Price
 
 _KNOCK = 3.0  # seconds
 _TRIES = 8  # of one call that is put off by 429 or 529; the pipeline's own tries come on top for other failures
+_BUSY = (429, 503, 529)
+_SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}  # OpenAI's codes; they come with a 429
+_LONGEST = 32_000_000  # bytes of an answer; the longest page is a hundredth of that
 # sections of the package's price table, by the host that asks for them
 _SERVICES = {
     "api.openai.com": "openai",
     "generativelanguage.googleapis.com": "gemini",
     "api.anthropic.com": "claude",
 }
+_TITLE = re.compile(r"<title>([^<]{1,200})</title>", re.IGNORECASE)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PLAN_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -192,6 +198,10 @@ class OpenAIProvider(Provider):
         host = urlsplit(self.server.base_url).hostname or ""
         return self.options.prices.find(self.name, model, _SERVICES.get(host))
 
+    def priced(self, model: str, usage: Usage) -> Usage:
+        """Compute the cost; a call is one prompt, unless it was made again."""
+        return super().priced(model, replace(usage, prompts=usage.prompts or 1))
+
     def tokens_shown(self, repository: int) -> int:
         """Return what fits into a call."""
         return min(repository, self.server.max_input_tokens)
@@ -246,7 +256,8 @@ class OpenAISession(AskingSession):
         while True:
             async with self._gate.passed():
                 answer = await self._sent(prompt, _FORMATS[self._format] if structured else None)
-            if answer.status_code in (429, 529, 503) and put_off < _TRIES:
+            spent = _is_spent(answer)
+            if answer.status_code in _BUSY and not spent and put_off < _TRIES:
                 put_off += 1
                 seconds = self._gate.pause(retry_after(answer.headers.get("retry-after"), put_off))
                 text = f"The provider is busy ({answer.status_code}); all calls wait {seconds:.0f} s"
@@ -254,48 +265,77 @@ class OpenAISession(AskingSession):
             elif answer.status_code in (400, 422) and structured and self._format + 1 < len(_FORMATS):
                 self._format += 1  # the server does not know this way to structured output
             elif answer.is_success:
-                return _read(answer)
+                return self._read(answer)
             else:
-                raise failure_of(_sentence(answer), answer.status_code)
+                raise failure_of(self._masked(_sentence(answer)), 402 if spent else answer.status_code)
+
+    def _masked(self, sentence: str) -> str:
+        """Take the key out of what a server says, which some repeat."""
+        key = self._http.headers.get("Authorization", "").removeprefix("Bearer ")
+        return sentence.replace(key, "***") if key else sentence
+
+    def _read(self, answer: httpx.Response) -> tuple[str, Usage]:
+        try:
+            data = answer.json()
+            choice = data["choices"][0]
+            text = choice["message"]["content"] or ""
+        except (ValueError, LookupError, TypeError):
+            said = f"the answer is not of the chat protocol: {self._masked(_sentence(answer))}"
+            raise ProviderFailed(said, transient=True, cut_off=True) from None
+        counted = data.get("usage")
+        usage = _usage(counted if isinstance(counted, dict) else {})
+        if choice.get("finish_reason") == "length":
+            raise ProviderFailed("the answer was cut off at the model's limit", transient=True, cut_off=True, usage=usage)
+        if not isinstance(text, str):
+            text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+        return text, usage
 
     async def _sent(self, prompt: str, form: Mapping[str, Any] | None) -> httpx.Response:
         body: dict[str, Any] = {"model": self._context.model, "messages": [{"role": "user", "content": prompt}]}
         if form is not None:
             body["response_format"] = form
         try:
-            async with asyncio.timeout(self._context.call_timeout):
-                return await self._http.post("chat/completions", json=body)
+            async with (
+                asyncio.timeout(self._context.call_timeout),
+                self._http.stream("POST", "chat/completions", json=body) as answer,
+            ):
+                return await _whole(answer)
         except httpx.ConnectTimeout as error:
             raise ProviderFailed(_unreached(self._server.base_url, error), transient=True) from None
         except (TimeoutError, httpx.TimeoutException):
-            raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", transient=True) from None
+            # not transient: what did not fit into the time limit once is paid again for nothing
+            raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", cut_off=True) from None
         except httpx.LocalProtocolError:  # its sentence quotes the header that it refuses, key and all
             raise ProviderFailed(f"{self._server.base_url}: a header of the request is not valid", fatal=True) from None
         except httpx.ConnectError as error:
             raise ProviderFailed(_unreached(self._server.base_url, error), transient=True) from None
         except httpx.HTTPError as error:
-            raise ProviderFailed(f"{self._server.base_url}: {error or type(error).__name__}", transient=True) from None
+            said = f"{self._server.base_url}: {error or type(error).__name__}"
+            raise ProviderFailed(said, transient=True, cut_off=True) from None
+
+
+async def _whole(answer: httpx.Response) -> httpx.Response:
+    """Return an answer with its content.
+
+    Raises
+    ------
+    ProviderFailed
+        It is too long to be one.
+    """
+    parts, size = list[bytes](), 0
+    async for part in answer.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > _LONGEST:
+            raise ProviderFailed(f"the answer has more than {_LONGEST:,} bytes", cut_off=True)
+    # what was decompressed says so no more
+    headers = [(name, value) for name, value in answer.headers.multi_items() if name != "content-encoding"]
+    return httpx.Response(answer.status_code, headers=headers, content=b"".join(parts), request=answer.request)
 
 
 def _unreached(url: str, error: Exception) -> str:
     said = str(error) or type(error).__name__
     return f"no connection to {url}: {said}. Start that server, or change its base_url in c.DocsfyApp.openai_servers"
-
-
-def _read(answer: httpx.Response) -> tuple[str, Usage]:
-    try:
-        data = answer.json()
-        choice = data["choices"][0]
-        text = choice["message"]["content"] or ""
-    except (ValueError, LookupError, TypeError):
-        raise ProviderFailed(f"the answer is not of the chat protocol: {answer.text[:200]}", transient=True) from None
-    counted = data.get("usage")
-    usage = _usage(counted if isinstance(counted, dict) else {})
-    if choice.get("finish_reason") == "length":
-        raise ProviderFailed("the answer was cut off at the model's limit", transient=True, usage=usage)
-    if not isinstance(text, str):
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
-    return text, usage
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
@@ -304,13 +344,22 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
     details = usage.get("prompt_tokens_details")
     cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
     told = usage.get("cost")
-    if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
-        return Usage(float(told), "billed", read, written, cached)
-    return Usage(None, "unknown", read, written, cached)
+    if isinstance(told, int | float) and not isinstance(told, bool) and 0 <= told < float("inf"):
+        return Usage(float(told), "billed", read, written, cached, 1)
+    return Usage(None, "unknown", read, written, cached, 1)
 
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _is_spent(answer: httpx.Response) -> bool:
+    """Say whether an answer means that the account has no credit left, which no waiting brings back."""
+    try:
+        error = answer.json()["error"]
+        return answer.status_code == 429 and bool(_SPENT & {error.get("code"), error.get("type")})
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def _sentence(answer: httpx.Response) -> str:
@@ -318,5 +367,6 @@ def _sentence(answer: httpx.Response) -> str:
     try:
         error = answer.json()["error"]
     except (ValueError, LookupError, TypeError):
-        return answer.text[:300]
+        title = _TITLE.search(answer.text[:10_000])  # a page of a proxy
+        return f"HTTP {answer.status_code}: {' '.join(title[1].split()) if title else answer.text[:200]}"
     return str(error.get("message") or error) if isinstance(error, dict) else str(error)

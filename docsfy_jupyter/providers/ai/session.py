@@ -54,9 +54,9 @@ class AskingSession(ProviderSession):
                 return PlanAnswer(self._planned(text, request), spent)
             except PlanInvalid as error:
                 self._context.log("plan_unreadable", f"{error.message} It begins: {error.details.get('begins', '')}")
-                error.details["usage"] = spent
+                error.details |= {"usage": spent, "cut_off": True}
                 if 0 < len(text) < _SENTENCE and (said := failure_of(text)).fatal:
-                    said.details["usage"] = spent
+                    said.details |= {"usage": spent, "cut_off": True}
                     raise said from None
                 if number < _PLAN_TRIES:
                     continue
@@ -79,7 +79,7 @@ class AskingSession(ProviderSession):
         try:
             return PageAnswer(page_of(text), usage=usage)
         except ProviderFailed as error:
-            error.details["usage"] = usage  # an answer that is no page was paid for all the same
+            error.details |= {"usage": usage, "cut_off": True}  # an answer that is no page was paid for all the same
             raise
 
     def prompt_hash(self, plan: Plan, page: PlanPage) -> str:
