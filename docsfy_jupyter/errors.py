@@ -72,6 +72,12 @@ class ProviderUnavailable(BadRequest):
     code = "provider_unavailable"
 
 
+class NotPermitted(DocsfyError):
+    """The caller is known, but Jupyter's authorizer does not let them do this."""
+
+    code = "not_permitted"
+
+
 class NotFound(DocsfyError):
     """No such variant, run, site or path."""
 

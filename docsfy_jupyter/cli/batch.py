@@ -33,7 +33,14 @@ from docsfy_jupyter.cli.session import open_client
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import utc_now
 
-_NO_SERVER = ("ServerNotFound", "ServerUnreachable", "ExtensionNotEnabled", "TokenNotAccepted", "StoreUnavailable")
+_NO_SERVER = (
+    "ServerNotFound",
+    "ServerUnreachable",
+    "ExtensionNotEnabled",
+    "TokenNotAccepted",
+    "NotPermitted",
+    "StoreUnavailable",
+)
 
 _INTERRUPTED = 130
 

@@ -29,6 +29,7 @@ _NO_SERVER = (
     errors.ServerUnreachable,
     errors.ExtensionNotEnabled,
     errors.TokenNotAccepted,
+    errors.NotPermitted,
     errors.StoreUnavailable,
 )
 

@@ -76,8 +76,8 @@ def _forbidden(text: str, url: str, body: dict[str, Any], *, with_token: bool) -
     if "Host" in text:
         sentence = text if body else "the server answers to local names only (its trait ServerApp.local_hostnames)"
         return errors.TokenNotAccepted(f"{url} refused the name in its address: {sentence}. Use 127.0.0.1 or localhost.")
-    if text.startswith("This user may not"):
-        return errors.TokenNotAccepted(f"{url}: {text}")
+    if body.get("code") == errors.NotPermitted.code:
+        return errors.NotPermitted(f"{url}: {text}")
     return _refused(url, with_token=with_token)
 
 

@@ -340,7 +340,8 @@ def health() -> Steps[dict[str, Any]]:
     Returns
     -------
     dict
-        Its ``status``, its ``data_dir`` on its own disk, and the ``user`` as whom it knows the caller.
+        Its ``status``, its ``data_dir`` on its own disk, the ``user`` as whom it knows the caller, and what they ``may`` do:
+        a list of ``read``, ``execute`` (start, render, abort) and ``write`` (delete).
 
     Raises
     ------
@@ -348,7 +349,8 @@ def health() -> Steps[dict[str, Any]]:
     """
     answer = yield Request("GET", "health")
     told = {"data_dir": "docsfy-data-dir", "user": "docsfy-user"}
-    return {**answer.json(), **{name: unquote(answer.headers.get(header, "")) for name, header in told.items()}}
+    may = answer.headers.get("docsfy-may", "").split(", ")
+    return {**answer.json(), "may": may, **{name: unquote(answer.headers.get(header, "")) for name, header in told.items()}}
 
 
 def version() -> Steps[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.auth import User
 from jupyter_server.base.handlers import APIHandler
 from tornado import iostream, web
@@ -31,10 +32,12 @@ RESOURCE = "docsfy"
 SECRET_SETTING = "docsfy_secret"  # noqa: S105  the name of a setting, not a secret
 MANAGER_SETTING = "docsfy_manager"
 SERVER_ID_SETTING = "docsfy_server_id"
+RIGHTS_HEADER = "Docsfy-May"  # tells a panel what its login may do, so that it offers nothing else
 SERVER_ID_HEADER = "Docsfy-Server"  # tells a panel in a browser whether its kernel speaks of this very server
 
 STATUS_OF: tuple[tuple[type[errors.DocsfyError], int], ...] = (
     (errors.BadRequest, 400),
+    (errors.NotPermitted, 403),
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.StoreUnavailable, 503),
@@ -44,6 +47,7 @@ _WORDS = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_n
 
 
 ACTIONS: Mapping[str, str] = {"GET": "read", "POST": "execute", "DELETE": "write"}  # the authoriser's word for each method
+_DOING = {"read": "read documentation sets", "execute": "start, render or abort runs", "write": "delete documentation sets"}
 MAX_BODY = 1 << 20  # bytes; the longest valid body has a few thousand
 
 
@@ -98,11 +102,15 @@ class DocsfyHandler(APIHandler):
             if self.current_user is None:
                 raise web.HTTPError(403, "Not logged in: the token is missing or not accepted.")
         action = ACTIONS.get(self.request.method or "", "read")
-        allowed = self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)
-        if not (await allowed if hasattr(allowed, "__await__") else allowed):
-            raise web.HTTPError(403, f"This user may not {action} docsfy.")
+        if not await self.may(action):
+            reason = f"Jupyter's authorizer refuses {action} of docsfy"
+            raise errors.NotPermitted(f"This user may not {_DOING[action]} here: {reason}.")
         self.set_header(SERVER_ID_HEADER, self.settings.get(SERVER_ID_SETTING, ""))
         self.check_method()
+
+    async def may(self, action: str) -> bool:
+        """Whether Jupyter's authorizer lets the caller ``read``, ``execute`` or ``write``."""
+        return bool(await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)))
 
     def check_method(self) -> None:
         """Refuse a method that no reading of the path has."""

@@ -14,7 +14,7 @@ from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.requests import GenerateBatch, GenerateRequest, validated
 from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, matching, missing_project, resolve
-from docsfy_jupyter.server.base import DocsfyHandler
+from docsfy_jupyter.server.base import ACTIONS, RIGHTS_HEADER, DocsfyHandler
 from docsfy_jupyter.server.batches import accepted, start_batch
 from docsfy_jupyter.server.listing import known_choices, newest_first
 from docsfy_jupyter.server.queries import (
@@ -42,6 +42,7 @@ class SystemHandler(DocsfyHandler):
         """Whether the store is open and has all that ended: 503 with the reason otherwise."""
         self.set_header("Docsfy-Data-Dir", quote(str(self.manager.settings.data_dir.absolute())))  # a name may be of any script
         self.set_header("Docsfy-User", quote(self.caller))
+        self.set_header(RIGHTS_HEADER, ", ".join([action for action in ACTIONS.values() if await self.may(action)]))
         await self.manager.check()
         self.reply({"status": "ok"})
 

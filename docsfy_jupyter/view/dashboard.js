@@ -2,7 +2,7 @@
 // One request at a time and one for each interval, whatever the number of variants; the page asks by itself.
 import { clock, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
-import { Browser, Kernel, LoginExpired } from "./link.js";
+import { Browser, Kernel, LoginExpired, READ_ONLY } from "./link.js";
 import { Panel } from "./panel.js";
 
 const PAGE = 100; // rows of one request; more are asked for by a button
@@ -56,11 +56,12 @@ class Board {
     tabs.addEventListener("keydown", (event) => ["ArrowLeft", "ArrowRight"].includes(event.key) && this.open(this.tab === "runs" ? "variants" : "runs", true));
     this.tools = make("div", { class: "docsfy-tools" }, this.text, this.status, this.create);
     this.note = make("p", { class: "docsfy-message", role: "status", hidden: true });
+    this.barred = make("p", { class: "docsfy-quiet", hidden: true }, READ_ONLY);
     this.buildForm();
     this.variants = this.buildTable("variants", ["Name", "Status", "Pages", "Changed", ""]);
     this.runs = this.buildTable("runs", ["Variant", "Outcome", "Began", "Took", "By", "Pages", "Cost"]);
     this.more = make("button", { type: "button", hidden: true, on: { click: () => ((this.limit += PAGE), this.tick()) } }, "Show more");
-    this.frame = make("section", { class: "docsfy-panel docsfy-board", "aria-label": "Documentation sets" }, make("div", { class: "docsfy-top" }, tabs, this.tools), this.note, this.form.frame, this.variants.frame, this.runs.frame, this.more);
+    this.frame = make("section", { class: "docsfy-panel docsfy-board", "aria-label": "Documentation sets" }, make("div", { class: "docsfy-top" }, tabs, this.tools), this.note, this.barred, this.form.frame, this.variants.frame, this.runs.frame, this.more);
     this.open("variants");
   }
 
@@ -154,10 +155,12 @@ class Board {
         this.asked = asked;
         if (tab === "runs") this.drawRuns(answer.data.runs, answer.data.total);
         else this.drawVariants(answer.data.projects.sort(newestRun), answer.data.total);
-      } else if (answer.status !== 304) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
-      if (this.failures || ["offline", "login"].includes(this.note.dataset.kind)) this.say("");
+      } else if (answer.status === 403) return this.stop(answer.data.detail, "refused");
+      else if (answer.status !== 304) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
+      if (this.failures || ["offline", "login", "refused"].includes(this.note.dataset.kind)) this.say("");
       this.timer ??= setInterval(() => this.tick(), this.interval);
       this.failures = 0;
+      this.learned ??= this.learnRights();
     } catch (error) {
       this.failed(error);
     } finally {
@@ -168,15 +171,28 @@ class Board {
 
   failed(error) {
     if (error instanceof LoginExpired) {
-      clearInterval(this.timer);
-      this.timer = null; // until the page is looked at again and the login is good
-      this.say("Your login has expired.", "login");
+      this.stop("Your login has expired.", "login");
       this.note.append(" ", make("a", { href: this.browser.loginUrl(), target: "_blank", rel: "noopener" }, "Log in"));
       return;
     }
     this.failures += 1;
     if (this.failures === 1) this.failedAt = new Date().toISOString();
     if (this.failures >= 3 || !this.rows.size) this.say(`Not connected since ${clock(this.failedAt)}; trying again. ${error.message}`, "offline");
+  }
+
+  /** Ask no more, until the page is looked at again and the login is good. */
+  stop(text, kind) {
+    clearInterval(this.timer);
+    this.timer = null;
+    this.say(text, kind);
+  }
+
+  /** Offer nothing that this login may not do, where the page asks by itself. */
+  async learnRights() {
+    const readOnly = this.browser !== null && this.matches !== false && (await this.browser.readsOnly());
+    this.create.hidden = readOnly;
+    this.barred.hidden = !readOnly;
+    this.drawEmpty();
   }
 
   say(text, kind = "") {
@@ -202,9 +218,14 @@ class Board {
       }
       before = row;
     }
-    const filtered = this.status.value || this.text.value.trim();
-    setText(this.variants.empty, filtered ? "Nothing fits." : "Nothing generated yet. Press New, and give it a repository.");
+    this.drawEmpty();
     this.foot(this.variants, rows.length, total);
+  }
+
+  drawEmpty() {
+    const filtered = this.status.value || this.text.value.trim();
+    const hint = this.create.hidden ? "" : " Press New, and give it a repository.";
+    setText(this.variants.empty, filtered ? "Nothing fits." : `Nothing generated yet.${hint}`);
   }
 
   foot(table, shown, total) {

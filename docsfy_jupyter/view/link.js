@@ -1,6 +1,7 @@
 // The two ways to the server: from the browser, and through the kernel.
 
 class LoginExpired extends Error {}
+const READ_ONLY = "You may look here, but not start or abort runs.";
 
 /** Requests from the browser: they work while the kernel is busy, restarted or dead. */
 class Browser {
@@ -31,9 +32,26 @@ class Browser {
     if (etag) headers["If-None-Match"] = etag;
     if (body) headers["Content-Type"] = "application/json";
     const answer = await fetch(url, { method, headers, body: body && JSON.stringify(body), credentials: "same-origin", redirect: "manual", cache: "no-store" });
-    if (answer.type === "opaqueredirect" || answer.status === 401 || (answer.status === 403 && method === "GET")) throw new LoginExpired();
-    const data = answer.status === 304 ? null : await answer.json().catch(() => null);
-    return { status: answer.status, data, etag: answer.headers.get("ETag"), server: answer.headers.get("Docsfy-Server") };
+    const data = answer.status === 304 || answer.type === "opaqueredirect" ? null : await answer.json().catch(() => null);
+    const unknown = answer.status === 403 && method === "GET" && data?.code !== "not_permitted";
+    if (answer.type === "opaqueredirect" || answer.status === 401 || unknown) {
+      this.known = null; // the next login may be another's
+      throw new LoginExpired();
+    }
+    const told = (name) => answer.headers.get(name);
+    return { status: answer.status, data, etag: told("ETag"), server: told("Docsfy-Server"), may: told("Docsfy-May") };
+  }
+
+  /** What the server says of itself and of this login, asked once; null while it does not answer. */
+  async health() {
+    this.known ??= this.call("GET", "health").catch(() => (this.known = null));
+    return this.known;
+  }
+
+  /** Whether the server says that this login may start and abort nothing. */
+  async readsOnly() {
+    const may = (await this.health())?.may;
+    return typeof may === "string" && !may.split(", ").includes("execute");
   }
 
   loginUrl() {
@@ -82,4 +100,4 @@ class Kernel {
   }
 }
 
-export { Browser, Kernel, LoginExpired };
+export { Browser, Kernel, LoginExpired, READ_ONLY };

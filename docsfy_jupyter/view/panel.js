@@ -2,14 +2,16 @@
 // What it shows is decided in Python (docsfy_jupyter/screen.py); here it is drawn and acted upon.
 import { clock, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
-import { Browser, Kernel } from "./link.js";
+import { Browser, Kernel, READ_ONLY } from "./link.js";
 import { STOPPED, Watch } from "./watch.js";
 
+const LOOKING = new Set(["open", "download"]); // what changes nothing
 const HEADLINES = {
   loading: "Loading…",
   missing: "Not generated yet",
   deleted: "Deleted",
   login: "Login needed",
+  refused: "Not allowed",
   unreachable: "Not connected",
   ambiguous: "Several branches",
 };
@@ -67,13 +69,14 @@ class Panel {
       draw: () => this.draw(),
     };
     this.form = new RunForm(id, host, "Generate documentation");
+    this.barred = make("p", { class: "docsfy-quiet" }, READ_ONLY);
     this.asOf = make("p", { class: "docsfy-quiet docsfy-as-of" });
     this.live = make("p", { class: "docsfy-heard", role: "status" });
     this.frame = make(
       "section",
       { class: "docsfy-panel", "aria-labelledby": `${id}-title` },
       make("header", {}, make("div", { class: "docsfy-names" }, this.title, this.ref), this.chip),
-      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.form.frame, this.form.price, this.offline, this.asOf, this.live,
+      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
     );
   }
 
@@ -96,6 +99,7 @@ class Panel {
     this.drawForm(view, notice);
     setText(this.offline, offline ? `Not connected since ${clock(offline)}; trying again.` : "");
     this.offline.hidden = !offline;
+    this.barred.hidden = !this.watch.readOnly || notice?.kind === "refused";
     setText(this.asOf, asOf ? `as of ${clock(asOf)}` : "");
     this.asOf.hidden = !asOf;
     const heard = view ? `${view.name}: ${view.label} ${view.stage_text}` : "";
@@ -210,7 +214,7 @@ class Panel {
   drawActions(view, notice) {
     const wanted = view && notice?.kind !== "login" ? view.actions : [];
     const formAlways = view && ["error", "aborted"].includes(view.status);
-    const shown = wanted.filter(({ id }) => !(id === "regenerate" && formAlways));
+    const shown = wanted.filter(({ id }) => !(id === "regenerate" && formAlways) && (!this.watch.readOnly || LOOKING.has(id)));
     const nodes = shown.map(({ id, label }) => this.actionNode(id, label, view));
     for (const node of [...this.actions.children]) if (!nodes.includes(node)) node.remove();
     nodes.forEach((node, index) => this.actions.children[index] !== node && this.actions.insertBefore(node, this.actions.children[index] ?? null));
@@ -293,7 +297,7 @@ class Panel {
   drawForm(view, notice) {
     const missing = !view && (notice?.kind === "missing" || notice?.kind === "deleted");
     const again = view && notice?.kind !== "login" && view.status !== "generating";
-    const open = missing || (again && (this.formOpen ?? ["error", "aborted"].includes(view.status)));
+    const open = !this.watch.readOnly && (missing || (again && (this.formOpen ?? ["error", "aborted"].includes(view.status))));
     const { name, branch, provider, model } = this.watch.key;
     this.form.draw({
       open: Boolean(open),

@@ -1,7 +1,7 @@
 // What is known of one variant, and keeping it true.
 import { LoginExpired } from "./link.js";
 
-const STOPPED = new Set(["login", "ambiguous"]); // what no further polling would change
+const STOPPED = new Set(["login", "refused", "ambiguous"]); // what no further polling would change
 const NOTHING = { view: null, notice: { kind: "loading", text: "" }, offline_since: null, as_of: null };
 
 const terminal = (view) => view !== null && view.status !== "generating";
@@ -24,6 +24,13 @@ class Watch {
     this.onVisible = () => document.visibilityState === "visible" && this.ask();
     document.addEventListener("visibilitychange", this.onVisible);
     if (this.alone) this.poll();
+    this.learnRights();
+  }
+
+  /** Where the browser acts by itself, its login decides what can be done. */
+  async learnRights() {
+    this.readOnly = (await this.direct()) && (await this.browser.readsOnly());
+    if (this.readOnly && !this.closed) this.onChange();
   }
 
   close() {
@@ -42,7 +49,7 @@ class Watch {
     if (!this.browser) return false;
     if (!this.kernel || !this.serverId) return true;
     if (this.matches === undefined) {
-      const answer = await this.browser.call("GET", "health").catch(() => null);
+      const answer = await this.browser.health();
       if (answer === null) return false;
       this.matches = answer.server === this.serverId;
     }
@@ -135,8 +142,8 @@ class Watch {
         ? { kind: "deleted", text: "This variant was deleted." }
         : { kind: "missing", text: "", candidates: data.candidates ?? [] };
       this.take({ view: null, notice, offline_since: null, as_of: null });
-    } else if (status === 409 && data?.code === "ambiguous") {
-      this.take({ ...NOTHING, notice: { kind: "ambiguous", text: data.detail } });
+    } else if ((status === 409 && data?.code === "ambiguous") || status === 403) {
+      this.take({ ...NOTHING, notice: { kind: status === 403 ? "refused" : "ambiguous", text: data.detail } });
     } else {
       this.failed(new Error(data?.detail ?? `The server answered ${status}.`));
     }

@@ -12,8 +12,8 @@ from docsfy_jupyter.client.waiting import Polled
 from docsfy_jupyter.models import Variant, VariantKey, iso
 from docsfy_jupyter.screen import html_form, plain_form, screen
 
-Kind = Literal["loading", "missing", "deleted", "login", "unreachable", "ambiguous"]
-_STOPPING = ("login", "ambiguous")  # asking again cannot help until somebody does something
+Kind = Literal["loading", "missing", "deleted", "login", "refused", "unreachable", "ambiguous"]
+_STOPPING = ("login", "refused", "ambiguous")  # asking again cannot help until somebody does something
 _QUIET_FAILURES = 3  # in a row, before a panel says that it is not connected
 
 
@@ -81,6 +81,8 @@ class Seen:
             return Seen(None, there, None, server=self.server)
         if isinstance(error, errors.TokenNotAccepted):
             return replace(self, notice=Notice("login", str(error)))
+        if isinstance(error, errors.NotPermitted):
+            return replace(self, notice=Notice("refused", str(error)))
         if isinstance(error, errors.Ambiguous):
             return replace(self, notice=Notice("ambiguous", str(error)))
         count, since = self.failures + 1, self.failing_since or now

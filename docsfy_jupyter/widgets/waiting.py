@@ -14,6 +14,7 @@ _KINDS: dict[str, type[errors.DocsfyError]] = {
     "missing": errors.NotFound,
     "deleted": errors.NotFound,
     "login": errors.TokenNotAccepted,
+    "refused": errors.NotPermitted,
     "ambiguous": errors.Ambiguous,
 }
 
@@ -32,7 +33,7 @@ def outcome(seen: Seen, key: VariantKey, on_error: str) -> Variant:
     ------
     GenerationFailed, GenerationAborted
         Unless `on_error` is ``"return"``.
-    NotFound, TokenNotAccepted, Ambiguous, ServerUnreachable
+    NotFound, TokenNotAccepted, NotPermitted, Ambiguous, ServerUnreachable
         It is not known how the run ended.
     """
     row, notice = seen.variant, seen.notice
