@@ -8,6 +8,7 @@ from typing import Any
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.parameters import BatchParameters
 from docsfy_jupyter.batch.present import left_out, present
+from docsfy_jupyter.batch.steps import unpublishable
 from docsfy_jupyter.batch.summary import money_text, time_text
 from docsfy_jupyter.batch.variants import Wanted
 from docsfy_jupyter.client.batches import Row, key_of
@@ -22,9 +23,9 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
     Returns
     -------
     dict
-        ``variants`` with ``state`` (``up_to_date``, ``in_progress``, ``new``, ``behind``, ``failed``, ``forced`` or
-        ``unknown``), ``runs``, ``reason``, ``seconds`` and ``cost_usd``; and the sums ``seconds`` and ``cost_usd`` of what
-        would run. What nobody can estimate is None, and then so is its sum.
+        ``variants`` with ``state`` (``up_to_date``, ``in_progress``, ``new``, ``behind``, ``failed``, ``forced``,
+        ``refused`` or ``unknown``), ``runs``, ``reason``, ``seconds`` and ``cost_usd``; and the sums ``seconds`` and
+        ``cost_usd`` of what would run. What nobody can estimate is None, and then so is its sum.
 
     Raises
     ------
@@ -37,13 +38,16 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
         state, reason = _state(one, row, there.fresh.get(key_of(row)) if row else None)
         runs = number not in skipped and state != "in_progress"
         guess = (yield from _estimate(one)) if runs and state in _WORK else {}
+        refused = guess.get("refused") or (unpublishable(one) if number not in skipped else None)
+        if refused:
+            state, reason, runs, guess = "refused", refused, False, {}
         variants.append(
             {
                 "variant": one.label,
                 "repo": one.repo,
                 "state": state,
                 "runs": runs,
-                "reason": guess.pop("refused", reason),
+                "reason": reason,
                 "seconds": guess.get("seconds"),
                 "cost_usd": guess.get("cost_usd"),
             }
@@ -73,7 +77,7 @@ def _estimate(wanted: Wanted) -> Steps[dict[str, Any]]:
     try:
         return dict((yield Request("POST", "api/estimate", json=wanted.body(None), timeout=120)).json())
     except errors.BadRequest as error:
-        return {"refused": f"would be refused: {error.message}"}
+        return {"refused": error.message}
     except (errors.NotFound, errors.Conflict, errors.ClientError):
         return {}
 
@@ -93,7 +97,7 @@ def as_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def _line(one: Mapping[str, Any]) -> str:
-    will = "run" if one["runs"] else "skip"
+    will = "run" if one["runs"] else "fail" if one["state"] == "refused" else "skip"
     parts = [
         one["variant"],
         one["state"].replace("_", " "),

@@ -94,6 +94,7 @@ def run(parameters: BatchParameters, wanted: Sequence[Wanted], on_change: Listen
     state = State(wanted, started_at=iso(utc_now()) or "")
     tell = on_change or _nobody
     yield from _leave_out(state, parameters)
+    _refuse_unpublishable(state)
     yield from _start(state, parameters, tell)
     tell(state)
     lost = yield from _watch(state, parameters, tell)
@@ -123,6 +124,23 @@ def _leave_out(state: State, parameters: BatchParameters) -> Steps[None]:
             generation_id=row["generation_id"],
             owner=row["owner"],
         )
+
+
+def _refuse_unpublishable(state: State) -> None:
+    """Settle what would be paid for and could then not be put where it is wanted."""
+    for number, one in enumerate(state.wanted):
+        if number not in state.settled and (reason := unpublishable(one)):
+            _settle(state, [number], "refused", reason)
+
+
+def unpublishable(wanted: Wanted) -> str | None:
+    """Say why a variant's site could not be published; None where it could, as far as one can tell before."""
+    try:
+        if wanted.publish_dir is not None:
+            check_folder(wanted.publish_dir)
+    except errors.BadRequest as error:
+        return f"it was not started, since its site could not be published: {error.message}"
+    return None
 
 
 def _start(state: State, parameters: BatchParameters, tell: Listener) -> Steps[None]:

@@ -1,9 +1,12 @@
 """The folder that receives a site: its mark lists the files that are ours, and no other file is touched.
 
-A folder that people publish from holds more than the site: a ``CNAME``, a ``.git``, a download of their own. So files are
-replaced one by one, by renaming, from a folder within that has all of them; the folder itself, which may be a mount or be
-served just now, stays what it is. What pages load comes before them and what no page needs goes last, so that whoever reads
-meanwhile, or after a process was killed in the middle, has every page whole: the one before or the new one.
+A folder that holds nothing but a site changes places with a new one beside it, at one instant: whoever reads has the whole of
+the one or the whole of the other.
+
+A folder that people publish from may hold more than the site: a ``CNAME``, a ``.git``, a download of their own. It stays what it
+is, and so does one that is a mount, or whose place cannot be written: files are replaced one by one, by renaming, from a folder
+within that has all of them. What pages load comes before them and what no page needs goes last, so that whoever reads meanwhile,
+or after a process was killed in the middle, has every page whole: the one before or the new one.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from contextlib import contextmanager
 from gzip import BadGzipFile
 from pathlib import Path, PurePosixPath
 
+from docsfy_jupyter.client.exchange import exchange
 from docsfy_jupyter.errors import BadRequest, ClientError
 
 _MARK = ".docsfy-site"
@@ -26,6 +30,7 @@ _STAGING = ".docsfy-site.new"  # one name for all: what a killed process left is
 _HEAD = "made by docsfy_jupyter; the files below are replaced and removed by it, all others are left alone"
 _EARLY = "made by docsfy_jupyter"  # the head of marks that named no files
 _VERSION = "; they are "
+_BUSY = "Another process is writing a site to {} just now; try again once it is done."
 
 
 def check_folder(target: Path, *, overwrite: bool = False, advice: str = "choose another folder") -> None:
@@ -44,6 +49,8 @@ def check_folder(target: Path, *, overwrite: bool = False, advice: str = "choose
     ------
     BadRequest
     """
+    if ".git" in target.absolute().parts:
+        raise BadRequest(f"{target} lies among the files of git itself, which nobody can publish from; choose another folder.")
     try:  # whether a folder can be written is known to those who try: modes say nothing of a read-only disk
         if target.exists() and not target.is_dir():
             raise BadRequest(f"{target} is a file; a site needs a folder.")
@@ -94,8 +101,15 @@ def unpack_site(archive: Path, target: Path, *, overwrite: bool = False, version
     """
     try:
         target.mkdir(parents=True, exist_ok=True)
-        with _alone(target), _staging(target) as aside:
-            return _put(_unpacked(archive, aside), target, overwrite=overwrite, version=version)
+        target = target.resolve()  # a link stays one: what it leads to is written
+        with _alone(target):
+            shutil.rmtree(target / _STAGING, ignore_errors=True)
+            beside = target.with_name(f".{target.name}{_STAGING}")
+            _remove_left_over(beside)
+            if _is_ours_alone(target) and _swapped(archive, target, beside, version):
+                return []
+            with _staging(target) as aside:
+                return _put(_unpacked(archive, aside), target, overwrite=overwrite, version=version)
     except OSError as error:
         raise ClientError(f"The site could not be written to {target}: {error.strerror or error}.") from None
 
@@ -105,11 +119,78 @@ def _alone(target: Path) -> Iterator[None]:
     """Keep a second writer away; the lock goes with the process, however it ends."""
     handle = os.open(target, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ClientError(f"Another process is writing a site to {target} just now; try again once it is done.") from None
+        _lock(handle, target)
+        if not os.path.samestat(os.fstat(handle), target.stat()):
+            raise ClientError(_BUSY.format(target))  # it has been swapped since it was opened
         yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, target: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ClientError(_BUSY.format(target)) from None
+
+
+def _is_ours_alone(target: Path) -> bool:
+    """Whether a folder holds the files of a site of ours, which its mark names, and nothing else."""
+    ours = {_MARK, *_ours(target, ())}
+    folders = {parent.as_posix() for name in ours for parent in PurePosixPath(name).parents}
+    for place, below, files in os.walk(target):
+        at = Path(place).relative_to(target)
+        if any((at / name).as_posix() not in ours for name in files):
+            return False
+        if any((at / name).as_posix() not in folders or (Path(place) / name).is_symlink() for name in below):
+            return False
+    return True
+
+
+def _swapped(archive: Path, target: Path, beside: Path, version: str) -> bool:
+    """Put the site in the folder's place, at one instant; False where that cannot be, and all is as it was."""
+    try:
+        _make_like(beside, target)
+    except OSError:
+        return False
+    try:
+        with _staging(beside) as aside:
+            site = _unpacked(archive, aside)
+            names = [path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()]
+            for path in site.iterdir():
+                path.rename(beside / path.name)
+            _write_mark(beside, names, version)
+        try:
+            exchange(beside, target)
+        except OSError:  # a mount, a disk without that call
+            return False
+        return True
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)  # the site before by now
+
+
+def _make_like(beside: Path, target: Path) -> None:
+    """Make a folder of the owner, the mode and the access list of another."""
+    beside.mkdir(mode=0o700)
+    try:
+        like, made = target.stat(), beside.stat()
+        if (like.st_uid, like.st_gid) != (made.st_uid, made.st_gid):
+            os.chown(beside, like.st_uid, like.st_gid)
+        shutil.copystat(target, beside)
+    except OSError:
+        beside.rmdir()
+        raise
+
+
+def _remove_left_over(beside: Path) -> None:
+    """Remove what a process that was killed has left beside; another one that is at work there has it locked."""
+    try:
+        handle = os.open(beside, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    except OSError:  # there is none, as nearly always
+        return
+    try:
+        _lock(handle, beside)
+        shutil.rmtree(beside, ignore_errors=True)
     finally:
         os.close(handle)
 
@@ -117,7 +198,6 @@ def _alone(target: Path) -> Iterator[None]:
 @contextmanager
 def _staging(target: Path) -> Iterator[Path]:
     aside = target / _STAGING
-    shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside

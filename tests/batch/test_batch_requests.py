@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from docsfy_jupyter import errors
-from docsfy_jupyter.batch.forecast import forecast
+from docsfy_jupyter.batch.forecast import as_lines, forecast
 from docsfy_jupyter.batch.notebook import Batch
 from docsfy_jupyter.batch.parameters import read_parameters
 from docsfy_jupyter.batch.progress import ProgressFile, ProgressReader
@@ -163,6 +163,30 @@ def test_only_the_batchs_own_repositories_are_asked_and_once() -> None:
     assert [request.params["name"] for request in server.asked if request.path == "api/freshness"] == ["a", "b"]
     assert [request.params["refresh"] for request in server.asked if request.path == "api/freshness"] == ["1", "1"]
     assert server.count("api/projects") == 1
+
+
+def test_a_folder_that_no_site_can_be_put_in_is_told_before_anything_is_paid(tmp_path: Path) -> None:
+    for name in ("file", "other"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("")
+    folders = {"a": tmp_path / "file", "b": tmp_path / "other" / "below", "c": tmp_path / "mine", "d": tmp_path / ".git" / "site", "e": tmp_path / "new"}
+    variants = [{"repo": f"/r/{name}", "publish_dir": str(folder)} for name, folder in folders.items()]
+    batch = Batch(read_parameters({"variants": variants, "timeout": 0.01}), client=object())  # type: ignore[arg-type]
+    server = Scripted([row("e", "run-e")])
+    result = result_of(server, batch)
+    assert [one.outcome for one in result.variants] == ["refused"] * 4 + ["timeout"]
+    for one, says in zip(result.variants, ("is a file", "cannot be written", "is not empty", "files of git itself"), strict=False):
+        assert str(one.reason).startswith("it was not started, since its site could not be published: ")
+        assert says in str(one.reason)
+    (asked,) = [request.json for request in server.asked if request.path == "api/generate"]
+    assert [body["name"] for body in asked] == ["e"]  # type: ignore[union-attr,index]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine", "other"]
+
+    found = Scripted([]).perform(forecast(batch.parameters, batch.wanted))
+    assert [(one["state"], one["runs"]) for one in found["variants"]] == [("refused", False)] * 4 + [("new", True)]
+    assert (found["seconds"], found["cost_usd"]) == (1.0, 0.0)
+    assert [line.split()[0] for line in as_lines(found)] == ["fail"] * 4 + ["run", "1"]
 
 
 def test_another_owners_documentation_leaves_nothing_out() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import os
+import stat
 import subprocess
 import sys
 import tarfile
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from docsfy_jupyter.client.exchange import exchange
 from docsfy_jupyter.client.folders import check_folder, holds_version, unpack_site
 from docsfy_jupyter.errors import BadRequest, ClientError
 
@@ -201,3 +204,115 @@ def test_a_folder_that_cannot_be_written_is_told_by_its_name(tmp_path: Path, unw
         unpack_site(archive(tmp_path, index_html="1"), unwritable)
     assert failed.value.message.startswith(f"The site could not be written to {unwritable}: ")
     assert MARK.split("-")[0] + "-" not in failed.value.message
+
+
+def test_a_folder_with_nothing_but_a_site_is_swapped_at_one_instant(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpack_site(archive(tmp_path, index_html="1", old_html="1", assets__a_js="1"), out, version="1")
+    out.chmod(0o2755)
+    (out / ".docsfy-site.new").mkdir()  # what a process that was killed has left
+    (tmp_path / "link").symlink_to(out)
+    seen: list[dict[str, str]] = []
+
+    def watched(one: Path, other: Path) -> None:
+        seen.append(tree(out))
+        exchange(one, other)
+        seen.append(tree(out))
+
+    monkeypatch.setattr("docsfy_jupyter.client.folders.exchange", watched)
+    assert unpack_site(archive(tmp_path, index_html="2", new_html="2", assets__a_js="2"), tmp_path / "link", version="2") == []
+    assert seen == [{"index.html": "1", "old.html": "1", "assets/a.js": "1"}, {"index.html": "2", "new.html": "2", "assets/a.js": "2"}]
+    assert holds_version(out, "2")
+    assert stat.S_IMODE(out.stat().st_mode) == 0o2755
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert sorted(path.name for path in out.iterdir()) == [MARK, "assets", "index.html", "new.html"]
+
+
+@pytest.mark.parametrize("theirs", ["CNAME", "assets/mine.css", "empty/", "link", ".docsfy-site.new.mine"])
+def test_a_folder_that_holds_something_of_others_stays_the_folder_it_is(tmp_path: Path, out: Path, theirs: str) -> None:
+    unpack_site(archive(tmp_path, index_html="1", assets__a_js="1"), out)
+    if theirs == "link":
+        (out / theirs).symlink_to(tmp_path)
+    elif theirs.endswith("/"):
+        (out / theirs).mkdir()
+    else:
+        (out / theirs).write_text("mine")
+    inode = out.stat().st_ino
+    unpack_site(archive(tmp_path, index_html="2", assets__a_js="2"), out)
+    assert out.stat().st_ino == inode
+    assert (out / theirs).exists()
+    assert (out / "index.html").read_text() == "2"
+
+
+def test_where_folders_cannot_change_places_files_are_replaced_one_by_one(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpack_site(archive(tmp_path, index_html="1", old_html="1"), out)
+    inode = out.stat().st_ino
+
+    def refused(one: Path, other: Path) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(other))
+
+    monkeypatch.setattr("docsfy_jupyter.client.folders.exchange", refused)
+    assert unpack_site(archive(tmp_path, index_html="2"), out, version="2") == []
+    assert (tree(out), holds_version(out, "2"), out.stat().st_ino) == ({"index.html": "2"}, True, inode)
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    monkeypatch.undo()
+    (out.parent / ".out.docsfy-site.new").write_text("somebody's file")
+    assert unpack_site(archive(tmp_path, index_html="3"), out) == []
+    assert (tree(out), out.stat().st_ino) == ({"index.html": "3"}, inode)
+
+
+SWAP_KILLED = """
+import os, sys
+from pathlib import Path
+from docsfy_jupyter.client import folders
+
+exchange = folders.exchange
+
+def killed(*paths):
+    if sys.argv[1] == "after":
+        exchange(*paths)
+    os._exit(9)
+
+folders.exchange = killed
+folders.unpack_site(Path(sys.argv[2]), Path(sys.argv[3]), version="2")
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_at_the_swap_the_folder_has_one_whole_site_and_the_next_one_tidies_up(tmp_path: Path, out: Path, moment: str) -> None:
+    unpack_site(archive(tmp_path, index_html="1", old_html="1"), out, version="1")
+    new = archive(tmp_path, index_html="2", new_html="2")
+    done = subprocess.run([sys.executable, "-c", SWAP_KILLED, moment, str(new), str(out)], check=False)
+    assert done.returncode == 9
+    whole = {"index.html": "1", "old.html": "1"} if moment == "before" else {"index.html": "2", "new.html": "2"}
+    assert tree(out) == whole
+    assert holds_version(out, "1" if moment == "before" else "2")
+    check_folder(out)
+    left = out.parent / ".out.docsfy-site.new"
+    handle = os.open(left, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as if the process were still tidying up there
+    with pytest.raises(ClientError, match="Another process is writing a site"):
+        unpack_site(new, out)
+    os.close(handle)
+    assert unpack_site(archive(tmp_path, index_html="3"), out) == []
+    assert tree(out) == {"index.html": "3"}
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_two_folders_change_places_or_stay(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for path in (one, other):
+        path.mkdir()
+        (path / path.name).write_text("")
+    exchange(one, other)
+    assert (one / "other").exists()
+    assert (other / "one").exists()
+    with pytest.raises(OSError, match="No such file"):
+        exchange(one, tmp_path / "none")
+    assert (one / "other").exists()
+
+
+@pytest.mark.parametrize("below", [".git", ".git/site"])
+def test_the_files_of_git_itself_are_no_place_for_a_site(tmp_path: Path, below: str) -> None:
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(BadRequest, match="lies among the files of git itself"):
+        check_folder(tmp_path / below)
