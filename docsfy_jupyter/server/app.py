@@ -21,7 +21,7 @@ from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, default
 
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.generation.settings import Settings
-from docsfy_jupyter.models import utc_now
+from docsfy_jupyter.models import Variant, utc_now
 from docsfy_jupyter.providers.base import Provider, ProviderOptions
 from docsfy_jupyter.providers.prices import Prices, load_prices
 from docsfy_jupyter.providers.registry import ProviderRegistry
@@ -224,9 +224,15 @@ class DocsfyApp(ExtensionApp):
         if not serverapp.sock:
             os.environ[URL_VARIABLE] = f"{scheme}://{host}:{serverapp.port}{serverapp.base_url}docsfy"
             os.environ[TOKEN_VARIABLE] = self.settings[SECRET_SETTING]
-        self.manager.feed.on_status = StatusEvents(serverapp.event_logger, self.log).emit
+        events = StatusEvents(serverapp.event_logger, self.log)
+
+        def began_or_ended(row: Variant) -> None:
+            self._note_activity()
+            events.emit(row)
+
+        self.manager.feed.on_status = began_or_ended
         await self.manager.start()
-        self._activity = PeriodicCallback(self._note_activity, _ACTIVITY_PERIOD)
+        self._activity = PeriodicCallback(self._note_while_active, _ACTIVITY_PERIOD)
         self._activity.start()
 
     async def stop_extension(self) -> None:
@@ -246,7 +252,10 @@ class DocsfyApp(ExtensionApp):
         """Tell Jupyter how many runs are in progress."""
         return {"generations": self.manager.active} if self.manager.active else None
 
-    def _note_activity(self) -> None:
-        """Keep the idle culler away while something runs: event-loop work does not count by itself."""
+    def _note_while_active(self) -> None:
         if self.manager.active:
-            self.settings["last_activity_times"]["docsfy_jupyter"] = utc_now()
+            self._note_activity()
+
+    def _note_activity(self) -> None:
+        """Keep the idle culler away while something runs, and for its time from a run's end: work in the loop does not count."""
+        self.settings["last_activity_times"]["docsfy_jupyter"] = utc_now()
