@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, from_row, without_row
 from docsfy_jupyter.batch.variants import Wanted
-from docsfy_jupyter.client.batches import key_of
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import iso, utc_now
 
@@ -39,15 +39,10 @@ def cut_off(client: DocsfyClient, told: Mapping[str, Any], wanted: Sequence[Want
 
 
 def abort_unfinished(client: DocsfyClient, told: Mapping[str, Any]) -> None:
-    """Abort the runs that a batch has started and that are still in progress; those it has joined are left alone."""
-    own = {one["generation_id"] for one in told.get("variants", []) if not one["joined"]}
-    for run, row in _rows(client).items():
-        if run not in own or row["status"] != "generating":
-            continue
-        try:
-            client.abort(key_of(row), generation_id=run)
-        except errors.DocsfyError:  # it has ended by itself, or takes its time
-            continue
+    """Abort the runs that a batch has asked for and that are still in progress; those it has joined are in no batch of its."""
+    for batch_id in told.get("batch_ids", ()):
+        with suppress(errors.DocsfyError):  # nothing of it was started, or the server is gone
+            client.abort_batch(batch_id)
 
 
 def _rows(client: DocsfyClient) -> dict[str, Mapping[str, Any]]:

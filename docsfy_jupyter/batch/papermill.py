@@ -114,16 +114,20 @@ def _attempt(command: list[str], folder: Path, env: Mapping[str, str], show: Cal
     told, log = folder / "progress.jsonl", folder / "papermill.log"
     told.write_text("", "utf-8")
     reader = ProgressReader(told)
-    # the working folder is an empty one: a kernel imports what lies in it
-    with log.open("wb") as out, _child(command, cwd=folder, env=env, stdout=out, stderr=out) as child:
-        while True:
-            over = child.poll() is not None
-            for news in reader.news():
-                show(news)
-            if over:
-                break
-            time.sleep(_LOOK)
+    try:
+        # the working folder is an empty one: a kernel imports what lies in it
+        with log.open("wb") as out, _child(command, cwd=folder, env=env, stdout=out, stderr=out) as child:
+            while child.poll() is None:
+                _show_news(reader, show)
+                time.sleep(_LOOK)
+    finally:
+        _show_news(reader, show)  # what it told last, however it ended: runs that nobody knows of are aborted by nobody
     return Ended(child.returncode, log.read_text("utf-8", "replace")[-4000:], reader.last)
+
+
+def _show_news(reader: ProgressReader, show: Callable[[Mapping[str, Any]], None]) -> None:
+    for news in reader.news():
+        show(news)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,19 +145,22 @@ def unpublishable(wanted: Wanted) -> str | None:
 
 
 def _start(state: State, parameters: BatchParameters, tell: Listener) -> Steps[None]:
-    """Ask for the runs, some at a time: what was started is told before more is asked for, whatever becomes of the rest."""
+    """Ask for the runs, some at a time: what is asked for, and what was started, is told before more is asked for."""
     left = [number for number in range(len(state.wanted)) if number not in state.settled]
     for first in range(0, len(left), _AT_ONCE):
         numbers = left[first : first + _AT_ONCE]
+        bodies = [state.wanted[number].body(parameters.max_cost_usd) for number in numbers]
+        state.batch_ids.append(str(uuid.uuid4()))
+        tell(state)  # so that they can be aborted by it, whether an answer comes or not
         try:
-            answer = yield from batches.generate_all([state.wanted[n].body(parameters.max_cost_usd) for n in numbers])
+            answer = yield from batches.generate_all(bodies, state.batch_ids[-1])
         except errors.DocsfyError as error:
-            if not state.batch_ids:
+            if not first:
                 raise
             _settle(state, numbers, "lost", f"nobody could say whether it was started: {error.message}")
             _settle(state, left[first + _AT_ONCE :], "refused", f"it was not started: {error.message}")
             return
-        state.batch_ids.append(answer["batch_id"])
+        state.batch_ids[-1] = answer["batch_id"]  # a server of an earlier version chooses one of its own
         for number, item in zip(numbers, answer["items"], strict=True):
             _note(state, number, item)
         tell(state)

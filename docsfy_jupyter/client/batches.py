@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from docsfy_jupyter.models import Status, VariantKey
 Row = Mapping[str, Any]  # what a list draws of a variant, see `docsfy_jupyter.screen.screen`
 _HELD = 20  # seconds that the server may hold an answer
 _PACE = 1.0  # seconds between answers, however much goes on
+_PAUSES = (0.0, 1.0, 4.0)  # seconds before each try to start runs
 _PATIENCE = 30.0  # seconds without any answer: a restart, a proxy that hiccups
 
 
@@ -21,13 +23,15 @@ def key_of(row: Row) -> VariantKey:
     return VariantKey(*(str(row[part]) for part in ("name", "branch", "ai_provider", "ai_model", "owner")))
 
 
-def generate_all(bodies: Sequence[Mapping[str, Any]]) -> Steps[dict[str, Any]]:
-    """Start many runs with one request.
+def generate_all(bodies: Sequence[Mapping[str, Any]], batch_id: str | None = None) -> Steps[dict[str, Any]]:
+    """Start many runs with one request, which is repeated where its answer is lost: nothing is started twice.
 
     Parameters
     ----------
     bodies : sequence of mapping
         Bodies of ``POST api/generate``, at most 1000; paths must be absolute.
+    batch_id : str, optional
+        A UUID: what `get_batch` and `abort_batch` know the runs by, also when no answer comes.
 
     Returns
     -------
@@ -39,7 +43,14 @@ def generate_all(bodies: Sequence[Mapping[str, Any]]) -> Steps[dict[str, Any]]:
     ------
     BadRequest, ClientError
     """
-    return dict((yield Request("POST", "api/generate", json=[dict(body) for body in bodies], timeout=120)).json())
+    params = {"batch_id": batch_id or str(uuid.uuid4())}
+    body = [dict(one) for one in bodies]
+    for pause in _PAUSES:
+        try:
+            return dict((yield Request("POST", "api/generate", params, json=body, timeout=120, delay=pause)).json())
+        except errors.ServerUnreachable as error:
+            lost = error
+    raise lost
 
 
 def get_batch(batch_id: str) -> Steps[dict[str, Any]]:

@@ -8,6 +8,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from docsfy_jupyter.errors import (
     AbortPending,
@@ -39,13 +40,21 @@ from docsfy_jupyter.models import Status, Variant, VariantKey, utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.freshness import Freshness
-from docsfy_jupyter.sources.remote import default_branch
+from docsfy_jupyter.sources.remote import DefaultBranches
 from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
 from docsfy_jupyter.store.records import RunStart
 from docsfy_jupyter.store.store import Store
 
 _LAST_WRITES = 2.0
 _OLD_SITES = 60.0  # seconds that a reader may still be in the site before this one
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs that are asked for in one request: their id, and the default branches of their repositories."""
+
+    batch_id: str
+    branches: DefaultBranches
 
 
 class Manager:
@@ -154,7 +163,11 @@ class Manager:
 
     # generate
 
-    async def generate(self, request: GenerateRequest, user: str, batch_id: str | None = None) -> Variant:
+    def batch(self, batch_id: str) -> Batch:
+        """Return what runs share that are asked for in one request."""
+        return Batch(batch_id, DefaultBranches(self.settings.policy, self._processes))
+
+    async def generate(self, request: GenerateRequest, user: str, batch: Batch | None = None) -> Variant:
         """Start a run; answers when the row says ``generating``.
 
         Parameters
@@ -163,8 +176,8 @@ class Manager:
             Validated.
         user : str
             Who asks; owner of a new variant.
-        batch_id : str, optional
-            The batch that the run belongs to.
+        batch : Batch, optional
+            What the run belongs to.
 
         Raises
         ------
@@ -187,10 +200,12 @@ class Manager:
         name = request.name or default_name(source)
         if request.branch is not None:
             validate_ref(request.branch)
-        branch = request.branch or await default_branch(source, policy, self._processes)
+        branches = batch.branches if batch else DefaultBranches(policy, self._processes)
+        branch = request.branch or await branches.of(source)
         key = VariantKey(name, branch, provider.name, model, request.owner or user)
         await self._endings.settle(key)
         run = self._reserve(key, source, user)
+        batch_id = batch.batch_id if batch else None
         start = RunStart(run.generation_id, key, source.display, user, utc_now(), request.force, batch_id)
         try:
             # a caller that goes away while the row is written must not leave one that nobody works on

@@ -3,49 +3,84 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from docsfy_jupyter.errors import DocsfyError, NotFound
+from docsfy_jupyter.errors import Conflict, DocsfyError, NotFound
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Status, Variant, money
 from docsfy_jupyter.requests import MAX_BATCH, GenerateRequest, validated
 from docsfy_jupyter.server.base import DocsfyHandler
 
 _AT_ONCE = 8  # requests that may ask their repositories for a default branch
+_REMEMBERED = 100  # answers
+BATCHES_SETTING = "docsfy_batches"
 
 
-async def start_batch(manager: Manager, items: Sequence[object], user: str) -> dict[str, Any]:
-    """Start a run for every item that can be accepted.
+class Batches:
+    """Starts lists of runs, each list once: the same id and list again, since an answer was lost, get the same answer.
 
     Parameters
     ----------
     manager : Manager
         Starts them.
-    items : sequence
-        Decoded bodies, not validated yet.
-    user : str
-        Who asks.
-
-    Returns
-    -------
-    dict
-        ``batch_id``, and ``items`` in the given order: what a single request answers, or ``detail`` and ``code``.
     """
-    batch_id = str(uuid.uuid4())
-    room = asyncio.Semaphore(_AT_ONCE)
 
-    async def started(item: object) -> dict[str, Any]:
-        async with room:
-            try:
-                return accepted(await manager.generate(validated(GenerateRequest, item), user, batch_id))
-            except DocsfyError as error:
-                # whoever asked may watch the run that is in progress already
-                watched = {"generation_id": error.details["generation_id"]} if "generation_id" in error.details else {}
-                return {"detail": error.message, "code": error.code, **watched}
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+        self._asked: dict[tuple[str, str], tuple[Sequence[object], asyncio.Task[dict[str, Any]]]] = {}
 
-    return {"batch_id": batch_id, "items": list(await asyncio.gather(*map(started, items)))}
+    async def start(self, items: Sequence[object], user: str, batch_id: str) -> dict[str, Any]:
+        """Start a run for every item that can be accepted.
+
+        Parameters
+        ----------
+        items : sequence
+            Decoded bodies, not validated yet.
+        user : str
+            Who asks.
+        batch_id : str
+            Chosen by whoever asks, or anew.
+
+        Returns
+        -------
+        dict
+            ``batch_id``, and ``items`` in the given order: what a single request answers, or ``detail`` and ``code``.
+
+        Raises
+        ------
+        Conflict
+            The id is that of another list.
+        """
+        known = self._asked.get((user, batch_id))
+        if known is not None and known[0] != items:
+            raise Conflict(f"The batch {batch_id} was started with another list; choose another batch_id.")
+        # not of the request: whoever asked may be gone before all are started
+        task = known[1] if known else asyncio.create_task(self._started(items, user, batch_id))
+        self._asked[(user, batch_id)] = (items, task)
+        for old in [key for key, (_, one) in self._asked.items() if one.done()][:-_REMEMBERED]:
+            del self._asked[old]
+        return await asyncio.shield(task)
+
+    async def settled(self, batch_id: str) -> None:
+        """Return once nothing of a batch is still to be started."""
+        tasks = [task for (_, known), (_, task) in self._asked.items() if known == batch_id]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _started(self, items: Sequence[object], user: str, batch_id: str) -> dict[str, Any]:
+        room, batch = asyncio.Semaphore(_AT_ONCE), self._manager.batch(batch_id)
+
+        async def started(item: object) -> dict[str, Any]:
+            async with room:
+                try:
+                    return accepted(await self._manager.generate(validated(GenerateRequest, item), user, batch))
+                except DocsfyError as error:
+                    # whoever asked may watch the run that is in progress already
+                    watched = {"generation_id": error.details["generation_id"]} if "generation_id" in error.details else {}
+                    return {"detail": error.message, "code": error.code, **watched}
+
+        return {"batch_id": batch_id, "items": list(await asyncio.gather(*map(started, items)))}
 
 
 def accepted(row: Variant) -> dict[str, Any]:
@@ -92,6 +127,8 @@ class BatchHandler(DocsfyHandler):
 
     async def abort_batch(self) -> None:
         """Abort every run of a batch that is in progress."""
+        batches: Batches = self.settings[BATCHES_SETTING]
+        await batches.settled(self.path_parts()["batch_id"])
         batch_id, _, rows = await self._found()
         active = [row for row in rows if row.status is Status.GENERATING]
         ends = await asyncio.gather(

@@ -15,13 +15,14 @@ from docsfy_jupyter.requests import GenerateBatch, GenerateRequest, validated
 from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, matching, missing_project, resolve
 from docsfy_jupyter.server.base import ACTIONS, RIGHTS_HEADER, DocsfyHandler
-from docsfy_jupyter.server.batches import accepted, start_batch
+from docsfy_jupyter.server.batches import BATCHES_SETTING, Batches, accepted
 from docsfy_jupyter.server.listing import known_choices, newest_first
 from docsfy_jupyter.server.queries import (
     AbortQuery,
     AddressQuery,
     EventsQuery,
     FreshnessQuery,
+    GenerateQuery,
     ListQuery,
     OwnerQuery,
     RowQuery,
@@ -62,10 +63,11 @@ class SystemHandler(DocsfyHandler):
         runs, total = await store.list_runs(filters, min(query.limit, 1000), query.offset)
         self.reply({"runs": runs, "total": total})
 
-    async def generate(self, body: GenerateRequest | GenerateBatch) -> None:
+    async def generate(self, query: GenerateQuery, body: GenerateRequest | GenerateBatch) -> None:
         """Start a run, or one for each item of a list."""
         if isinstance(body, GenerateBatch):
-            self.reply(await start_batch(self.manager, body.root, self.caller), 202)
+            batches: Batches = self.settings[BATCHES_SETTING]
+            self.reply(await batches.start(body.root, self.caller, str(query.batch_id or uuid.uuid4())), 202)
             return
         row = await self.manager.generate(body, self.caller)
         path = "/".join(quote(part, safe="") for part in (row.name, row.branch, row.ai_provider, row.ai_model))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,6 +56,16 @@ class AbortQuery(Query):
     """Which run."""
 
     generation_id: str | None = Field(default=None, description="Abort this very run only; 409 when another is in progress.")
+
+
+class GenerateQuery(Query):
+    """What a list of requests is called."""
+
+    batch_id: UUID | None = Field(
+        default=None,
+        description="With a list: the id of its batch. The same id and list again start nothing and get the same answer, so that "
+        "a request whose answer was lost can be repeated.",
+    )
 
 
 class ListQuery(Query):

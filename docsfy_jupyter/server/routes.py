@@ -15,6 +15,7 @@ from docsfy_jupyter.server.queries import (
     AddressQuery,
     EventsQuery,
     FreshnessQuery,
+    GenerateQuery,
     ListQuery,
     OwnerQuery,
     RowQuery,
@@ -23,6 +24,9 @@ from docsfy_jupyter.server.queries import (
 )
 from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
+_GENERATE = Operation(
+    "generate", "Generated", GenerateQuery, body=GenerateRequest, many=GenerateBatch, status=202, errors=(409, 413)
+)
 _ROW = Operation("get_variant", "Row", RowQuery, errors=(404, 409), tagged=True)
 _EVENTS = Operation("list_events", "Events", EventsQuery, errors=(404, 409))
 _ABORT = Operation("abort_variant", "Aborted", AbortQuery, errors=(404, 409))
@@ -50,11 +54,7 @@ ROUTES: tuple[Route, ...] = (
     Route("/", pages.OverviewHandler, {"GET": Operation("get_overview", "text/html")}),
     Route("/health", handlers.SystemHandler, {"GET": Operation("get_health", "Health")}),
     Route("/api/openapi.json", OpenApiHandler, {"GET": Operation("get_description", "Description", tagged=True)}),
-    Route(
-        "/api/generate",
-        handlers.SystemHandler,
-        {"POST": Operation("generate", "Generated", body=GenerateRequest, many=GenerateBatch, status=202, errors=(409, 413))},
-    ),
+    Route("/api/generate", handlers.SystemHandler, {"POST": _GENERATE}),
     Route(
         "/api/estimate",
         estimates.EstimateHandler,

@@ -108,6 +108,28 @@ async def default_branch(source: Source, policy: SourcePolicy, processes: Proces
     )
 
 
+class DefaultBranches:
+    """Default branches, each repository asked once, however many want to know.
+
+    Parameters
+    ----------
+    policy : SourcePolicy
+        Rules.
+    processes : Processes
+        Starts git.
+    """
+
+    def __init__(self, policy: SourcePolicy, processes: Processes) -> None:
+        self._policy, self._processes = policy, processes
+        self._asked: dict[Source, asyncio.Task[str]] = {}
+
+    async def of(self, source: Source) -> str:
+        """Do as `default_branch` does."""
+        if source not in self._asked:
+            self._asked[source] = asyncio.create_task(default_branch(source, self._policy, self._processes))
+        return await asyncio.shield(self._asked[source])
+
+
 async def remote_head(source: Source, ref: str, policy: SourcePolicy, processes: Processes, timeout: float = 30) -> str | None:
     """Return the commit that a branch or tag points at now; None when it is not there.
 

@@ -136,22 +136,39 @@ def test_a_long_list_is_asked_for_in_parts_and_each_part_is_told_at_once() -> No
     names = [f"n{number}" for number in range(250)]
 
     def generate(number: int, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if number == 2:
+        if number > 1:
             raise errors.ServerUnreachable("no answer in 120 s")
         return joins()(number, bodies)
 
     told: list[set[str]] = []
     server = Scripted([row(name, f"run-{name}", status="ready") for name in names], generate)
     result = result_of(server, of(names), lambda state: told.append(set(state.runs.values())))
-    assert told[0] == {f"run-n{number}" for number in range(100)}
+    assert (told[0], told[1]) == (set(), {f"run-n{number}" for number in range(100)})
     assert result.counts == {"ready": 100, "refused": 50, "lost": 100}
     assert result.variants[100].reason == "nobody could say whether it was started: no answer in 120 s"
-    assert server.count("api/generate") == 2
+    assert [request.delay for request in server.asked if request.path == "api/generate"] == [0, 0, 1, 4]
     whole = result_of(Scripted(server.rows), of(names))
     assert (whole.counts, whole.batch_ids) == ({"ready": 250}, ("batch-1", "batch-2", "batch-3"))
     assert BatchResult.from_json(json.loads(json.dumps(whole.to_json()))).batch_ids == whole.batch_ids
     with pytest.raises(errors.ServerUnreachable):
         result_of(Scripted([], lambda *_: generate(2, [])), of(names))
+
+
+def test_a_list_whose_answer_is_lost_is_sent_again_by_the_name_that_was_told_before() -> None:
+    names = [f"n{number}" for number in range(101)]
+    told: list[list[str]] = []
+
+    def generate(number: int, bodies: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        assert server.asked[-1].params["batch_id"] == told[-1][-1]
+        if number in (1, 2, 4):
+            raise errors.ServerUnreachable("the answer was lost")
+        return joins()(number, bodies)
+
+    server = Scripted([row(name, f"run-{name}", status="ready") for name in names], generate)
+    assert result_of(server, of(names), lambda state: told.append([*state.batch_ids])).counts == {"ready": 101}
+    sent = [(request.params["batch_id"], len(request.json or ())) for request in server.asked if request.path == "api/generate"]
+    assert sent == [sent[0]] * 3 + [sent[3]] * 2
+    assert ([size for _, size in sent], len({name for name, _ in sent})) == ([100, 100, 100, 1, 1], 2)
 
 
 def test_only_the_batchs_own_repositories_are_asked_and_once() -> None:

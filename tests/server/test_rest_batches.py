@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from servers import Server
@@ -62,3 +63,21 @@ def test_no_list_no_batch(shared_server: Server) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid"), answer.text[:200]
     for method, path in (("GET", "api/batches/none"), ("POST", "api/batches/none/abort")):
         assert shared_server.call(method, path).status_code == 404
+
+
+def test_a_list_that_is_sent_again_starts_nothing_and_gets_the_same_answer(shared_server: Server, shared_repo: Path) -> None:
+    name, batch_id = f"b{uuid.uuid4().hex[:8]}", str(uuid.uuid4())
+    good = {"repo_path": str(shared_repo), "name": name, "provider": "fake"}
+    items = [{**good, "model": "pages=1"}, {**good, "model": "pages=2"}, {"name": "nothing"}]
+    path = f"api/generate?batch_id={batch_id}"
+    with ThreadPoolExecutor(3) as pool:
+        answers = [answer.json() for answer in pool.map(lambda _: shared_server.call("POST", path, json=items), range(3))]
+    assert answers[0]["batch_id"] == batch_id
+    assert answers[1:] == answers[:1] * 2
+    done = shared_server.wait(f"api/batches/{batch_id}", lambda row: row["sums"]["generating"] == 0)
+    assert (done["sums"]["runs"], done["sums"]["ready"]) == (2, 2)
+    assert shared_server.call("POST", path, json=items).json() == answers[0]  # also once all have ended
+    assert shared_server.call("GET", f"api/runs?name={name}").json()["total"] == 2
+    other = shared_server.call("POST", path, json=items[:1])
+    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert shared_server.call("POST", "api/generate?batch_id=mine", json=items).status_code == 400

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from docsfy_jupyter.errors import BadRequest, SourceFailed
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.sources.checkout import Checkout, changed_files, checkout
-from docsfy_jupyter.sources.remote import default_branch, remote_head
+from docsfy_jupyter.sources.remote import DefaultBranches, default_branch, remote_head
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source
 
 POLICY = SourcePolicy()
@@ -175,3 +176,19 @@ async def test_a_full_disk_names_the_folder(processes: Processes, tmp_path: Path
         assert list(small.iterdir()) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+async def test_the_default_branch_is_asked_once_by_those_who_ask_together(processes: Processes, tmp_path: Path) -> None:
+    git, asked = tmp_path / "counting-git", tmp_path / "asked"
+    git.write_text(f'#!/bin/sh\ncase "$*" in *ls-remote*) echo "$*" >> {asked};; esac\nexec git "$@"\n')
+    git.chmod(0o755)
+    branches = DefaultBranches(SourcePolicy(git_command=str(git)), processes)
+    one, other = source_of(make_repo(tmp_path / "one", "trunk")), source_of(make_repo(tmp_path / "other"))
+    (tmp_path / "empty").mkdir()
+    run_git(tmp_path / "empty", "init", "-q")
+    empty = source_of(tmp_path / "empty")
+    found = await asyncio.gather(*(branches.of(source) for source in [one, other, empty] * 20), return_exceptions=True)
+    assert [*found[0::3], *found[1::3]] == ["trunk"] * 20 + ["main"] * 20
+    assert {str(error) for error in found[2::3]} == {str(found[2])}
+    assert isinstance(found[2], BadRequest)
+    assert len(asked.read_text("utf-8").splitlines()) == 3
