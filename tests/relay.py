@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ class Relay:
     target: str
     url: str = ""
     cut: bool = False  # while it is, no request is answered
+    decodes: bool = False  # hands on %2F in a path as a slash, as some proxies do
     held: threading.Event = field(default_factory=threading.Event)  # while it is not set, answers wait
     requests: list[tuple[float, str, str, int]] = field(default_factory=list)
 
@@ -43,7 +45,9 @@ class Relay:
             self.requests.append((at, handler.command, handler.path, 0))
             handler.close_connection = True
             return
-        url = self.target.rstrip("/") + handler.path
+        path, mark, query = handler.path.partition("?")
+        path = re.sub("%2F", "/", path, flags=re.IGNORECASE) if self.decodes else path
+        url = self.target.rstrip("/") + path + mark + query
         answer = httpx.request(handler.command, url, content=body, headers=headers, timeout=60, trust_env=False)
         self.requests.append((at, handler.command, handler.path, answer.status_code))
         self.held.wait(30)

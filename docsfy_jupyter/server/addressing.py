@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes
@@ -22,6 +22,11 @@ class Address:
     model: str
     branch: str | None = None
     owner: str | None = None
+
+    @property
+    def text(self) -> str:
+        """``name/branch/provider/model``, or ``name/provider/model`` without a branch."""
+        return "/".join(filter(None, (self.name, self.branch, self.provider, self.model)))
 
 
 def decode_segment(raw: str) -> str:
@@ -51,6 +56,42 @@ def matching(feed: ChangeFeed, address: Address) -> list[Variant]:
         and address.branch in (None, row.branch)
         and address.owner in (None, row.owner)
     ]
+
+
+def named_by(feed: ChangeFeed, segments: Sequence[str]) -> tuple[Address, list[str]] | None:
+    """Return the variant that a path begins with and the segments after it; None where it begins with none that exists.
+
+    The segments are taken as they are where that names a variant. Where it does not, a proxy may have decoded ``%2F`` on the
+    way: the longest address is meant that the path begins with, whatever slashes are in its parts.
+
+    Parameters
+    ----------
+    feed : ChangeFeed
+        The variants that there are.
+    segments : sequence of str
+        Decoded.
+    """
+    for address, rest in _as_they_are(segments):
+        if matching(feed, address):
+            return address, rest
+    path = "/".join(segments)
+    fitting = [one for row in feed.rows() for one in _forms(row) if f"{path}/".startswith(f"{one.text}/")]
+    if not fitting:
+        return None
+    longest = max(fitting, key=lambda one: len(one.text))
+    after = path[len(longest.text) :]
+    return longest, after[1:].split("/") if after else []
+
+
+def _as_they_are(segments: Sequence[str]) -> Iterator[tuple[Address, list[str]]]:
+    if len(segments) > 3:
+        yield Address(segments[0], segments[2], segments[3], segments[1]), list(segments[4:])
+    if len(segments) > 2:
+        yield Address(*segments[:3]), list(segments[3:])
+
+
+def _forms(row: Variant) -> tuple[Address, Address]:
+    return Address(row.name, row.ai_provider, row.ai_model, row.branch), Address(row.name, row.ai_provider, row.ai_model)
 
 
 def near_misses(feed: ChangeFeed, wanted: str) -> list[str]:
@@ -91,9 +132,7 @@ def resolve(feed: ChangeFeed, address: Address, user: str) -> Variant:
     if len(rows) > 1:
         rows = [row for row in rows if row.is_default_branch] or rows
     if not rows:
-        ref = f"/{address.branch}" if address.branch else ""
-        wanted = f"{address.name}{ref}/{address.provider}/{address.model}"
-        raise missing(f"variant {wanted}", near_misses(feed, wanted))
+        raise missing(f"variant {address.text}", near_misses(feed, address.text))
     if len(rows) > 1:
         names = sorted(row.address for row in rows)
         raise Ambiguous(f"Several variants fit; name the branch: {', '.join(names)}.", candidates=names)

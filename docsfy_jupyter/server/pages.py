@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from docsfy_jupyter.errors import NotFound
+from docsfy_jupyter.server.addressing import Address, decode_segment, named_by
 from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.server.queries import OwnerQuery
 from docsfy_jupyter.view import ASSETS, read_asset
@@ -54,8 +55,18 @@ class StatusPageHandler(PageHandler):
 
     async def get_status_page(self, query: OwnerQuery) -> None:
         """Send the page of a variant; the state comes to it by its own polling."""
-        key = {"branch": None, **self.path_parts(), "owner": query.owner}
-        self.send_page(status_page(self.base_url, key))
+        named = self.path_parts()
+        if "path" in named:
+            await self.manager.ready()
+        found = named_by(self.manager.feed, [decode_segment(raw) for raw in self.raw_path.split("/")[2:]])
+        if found is not None and not found[1]:
+            address = found[0]
+        elif "path" not in named:
+            address = Address(**named)  # not there yet
+        else:
+            raise NotFound("A status page is status/name/provider/model or status/name/branch/provider/model.")
+        key = {"name": address.name, "branch": address.branch, "provider": address.provider, "model": address.model}
+        self.send_page(status_page(self.base_url, {**key, "owner": query.owner}))
 
 
 class OverviewHandler(PageHandler):

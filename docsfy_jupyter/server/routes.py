@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from docsfy_jupyter.requests import GenerateBatch, GenerateRequest
@@ -36,6 +37,7 @@ _RENDER = Operation("render_variant", "Variant", errors=(404, 409))
 _LIST = Operation("list_projects", "Listing", ListQuery, tagged=True)
 _FILE = Operation("get_site", "*/*", errors=(404, 409))
 _PAGE = Operation("get_status_page", "text/html", OwnerQuery)
+_DECODED = replace(_PAGE, errors=(404,))
 
 
 def _variant(path: str, handler: type[handlers.VariantHandler], query: Any, suffix: str) -> tuple[Route, ...]:
@@ -109,6 +111,8 @@ ROUTES: tuple[Route, ...] = (
     Route("/docs/{name}/{branch}/{provider}/{model}/{path}", site_handlers.SiteHandler, {"GET": _FILE}, suffix="_file_of_branch"),
     Route("/status/{name}/{provider}/{model}", pages.StatusPageHandler, {"GET": _PAGE}),
     Route("/status/{name}/{branch}/{provider}/{model}", pages.StatusPageHandler, {"GET": _PAGE}, suffix="_of_branch"),
+    # a branch or model with slashes, behind a proxy that decodes them
+    Route("/status/{name}/{branch}/{provider}/{model}/{path}", pages.StatusPageHandler, {"GET": _DECODED}, suffix="_decoded"),
     Route("/assets/{asset}", pages.AssetHandler, {"GET": Operation("get_asset", "text/*", errors=(404,))}),
 )
 

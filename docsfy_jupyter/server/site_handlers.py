@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docsfy_jupyter.errors import NoSite, NotFound
 from docsfy_jupyter.models import Variant
-from docsfy_jupyter.server.addressing import Address, decode_segment, matching, resolve
+from docsfy_jupyter.server.addressing import Address, decode_segment, named_by, resolve
 from docsfy_jupyter.server.base import DocsfyHandler
 
 # A generated page is a model's text on Jupyter's origin: after the sanitiser this is the second fence.
@@ -45,16 +45,10 @@ class SiteHandler(DocsfyHandler):
         self.finish(content, set_content_type=kind)
 
     def _split(self, segments: list[str]) -> tuple[Variant, list[str]]:
-        feed = self.manager.feed
-        if len(segments) >= 4:
-            name, branch, provider, model = segments[:4]
-            address = Address(name, provider, model, branch)
-            if matching(feed, address):
-                return resolve(feed, address, self.caller), segments[4:]
         if len(segments) < 3:
             raise NotFound("A site is docs/name/provider/model/ or docs/name/branch/provider/model/.")
-        name, provider, model = segments[:3]
-        return resolve(feed, Address(name, provider, model), self.caller), segments[3:]
+        address, rest = named_by(self.manager.feed, segments) or (Address(*segments[:3]), segments[3:])
+        return resolve(self.manager.feed, address, self.caller), rest
 
 
 def _inside(site: Path, relative: str) -> Path:

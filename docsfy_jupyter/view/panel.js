@@ -239,9 +239,11 @@ class Panel {
   }
 
   address(id, view) {
-    const path = [view.name, view.branch, view.ai_provider, view.ai_model].map(encodeURIComponent).join("/");
+    const { name, branch, ai_provider: provider, ai_model: model, owner } = view;
+    const path = [name, branch, provider, model].map(encodeURIComponent).join("/");
+    const query = new URLSearchParams({ name, branch, provider, model, owner });
     const base = this.watch.browser?.base ?? this.watch.publicBase ?? "/";
-    return new URL(id === "open" ? `docsfy/docs/${path}/` : `docsfy/api/projects/${path}/download`, new URL(base, location.href)).href;
+    return new URL(id === "open" ? `docsfy/docs/${path}/` : `docsfy/api/variant/download?${query}`, new URL(base, location.href)).href;
   }
 
   press(id) {
