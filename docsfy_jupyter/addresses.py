@@ -8,6 +8,7 @@ import re
 SCP_LIKE = re.compile(
     r"^(?![A-Za-z]:)(?:(?P<user>[^/@:\s]+)@)?(?P<host>\[[^\]]+\]|[^/:@\s]+):(?P<path>[^\s].*)$"
 )
+_SECRET_QUERY = re.compile(r"[?&][^=&#]*(?:token|key|secret|passw|auth|sig)[^=&#]*=[^&#]", re.IGNORECASE)
 _SCP_WITH_SECRET = re.compile(r"^[^/@:\s]+:[^/@\s]+@[\w.-]+\.\w+[/:]")  # https:// was forgotten: me:token@host.org/x
 
 
@@ -17,10 +18,15 @@ def is_url(text: str) -> bool:
 
 
 def holds_secret(url: str) -> bool:
-    """Whether a URL has a password or token; a user of https counts as one, ``git@host:path`` and ``ssh://git@host`` do not."""
+    """Whether a URL has a password or token, before the @ or in its query.
+
+    A user of https counts as one, ``git@host:path`` and ``ssh://git@host`` do not.
+    """
     scheme, full, rest = url.partition("://")
     if not full:
         return _SCP_WITH_SECRET.match(url) is not None
+    if _SECRET_QUERY.search(rest):
+        return True
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     user, at, _ = authority.rpartition("@")
     if at:

@@ -28,10 +28,20 @@ def _without_secret(repo: str) -> str:
     """Refuse what would stay readable in receipts, results and progress."""
     if holds_secret(repo):
         raise ValueError(
-            "holds a user or token before the @, which every receipt would show: leave it out, and name the server's environment "
+            "holds a user, password or token, which every receipt would show: leave it out, and name the server's environment "
             "variable that holds the token instead, credential_env: MY_GIT_TOKEN"
         )
     return repo
+
+
+def _kept_nowhere(server_url: str) -> str:
+    """Refuse what stays readable in the notebook; the command takes it from a batch file and hands it on by the environment."""
+    if holds_secret(server_url):
+        raise ValueError(
+            "holds a token, which this notebook keeps: leave it out. A kernel of that server has its token already; elsewhere "
+            "set DOCSFY_JUPYTER_TOKEN. What papermill has written with it is to be deleted"
+        )
+    return server_url
 
 
 def _with_home(folder: str) -> str:
@@ -93,7 +103,9 @@ class BatchParameters(_Strict):
     variants: list[VariantEntry] = Field(default_factory=list)
     grid: Grid | None = None
     base_dir: Annotated[str, AfterValidator(_with_home)] = Field(default="", description="Folder that relative paths start from.")
-    server_url: str | None = Field(default=None, description="Base URL of the Jupyter server; it is found otherwise.")
+    server_url: Annotated[str, AfterValidator(_kept_nowhere)] | None = Field(
+        default=None, description="Base URL of the Jupyter server; it is found otherwise."
+    )
     timeout: Seconds | None = Field(default=14400.0, description="Seconds that the whole batch may take; null: no limit.")
     max_cost_usd: Dollars | None = Field(default=None, description="US dollars that the batch may cost.")
     stop_on_error: bool = Field(default=False, description="Abort the rest once one has failed.")
@@ -105,6 +117,7 @@ class BatchParameters(_Strict):
 class BatchFile(BatchParameters):
     """A batch file: the notebook's parameters, and what the command does with the result."""
 
+    server_url: str | None = Field(default=None, description="As in the notebook; it may have the token, ``?token=…``.")
     on_finished: Text | list[Text] | None = Field(default=None, description="A command that gets the result as JSON on stdin.")
 
     @field_validator("on_finished")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import httpx
 import psutil
@@ -21,6 +22,9 @@ URL_VARIABLE = "DOCSFY_JUPYTER_URL"
 _HUB_TOKENS = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
 # addresses to listen on, and where such a server is reached; tornado's "::" socket takes no IPv4
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+
+# the page that Jupyter prints; a base URL has a slash at its end there, and a hub's user may be called so
+_PAGE = re.compile(r"(?<!/user)/(?:lab|tree)$")
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,16 @@ def candidates(url: str | None, token: str | None, environ: Mapping[str, str] = 
     if url:
         wanted = normal_url(url)
         same = [address.token for address in (*known, *running_servers(environ)) if _same(address.url, wanted)]
-        return [Address(wanted, token or next(iter(same), ""))]
+        return [Address(wanted, token or _token_in(url) or next(iter(same), ""))]
     if known:
         return [_with_token(known[0], token)]
     running = running_servers(environ)
     return [_with_token(server, token) for server in _owner_of_kernel(running, environ) or filter(_has_extension, running)]
+
+
+def _token_in(url: str) -> str:
+    """Return the token of a URL as Jupyter prints it, ``…/lab?token=…``."""
+    return next(iter(parse_qs(urlsplit(url).query).get("token", ())), "")
 
 
 def _with_token(address: Address, token: str | None) -> Address:
@@ -88,7 +97,8 @@ def _with_token(address: Address, token: str | None) -> Address:
 
 def _of_environment(environ: Mapping[str, str]) -> list[Address]:
     if environ.get(URL_VARIABLE):
-        return [Address(normal_url(environ[URL_VARIABLE]), environ.get("DOCSFY_JUPYTER_TOKEN", ""))]
+        url = environ[URL_VARIABLE]
+        return [Address(normal_url(url), environ.get("DOCSFY_JUPYTER_TOKEN") or _token_in(url))]
     if environ.get("JUPYTERHUB_SERVICE_PREFIX") and environ.get("JUPYTERHUB_SERVICE_URL"):
         host = urlsplit(environ["JUPYTERHUB_SERVICE_URL"])
         base = urlunsplit((host.scheme, host.netloc, environ["JUPYTERHUB_SERVICE_PREFIX"], "", ""))
@@ -195,7 +205,7 @@ def is_loopback(url: str) -> bool:
 
 
 def normal_url(url: str, *, is_base: bool = False) -> str:
-    """Return the extension's URL for a server's URL; a query is dropped.
+    """Return the extension's URL for a server's URL; a query is dropped, and the page that Jupyter prints, ``/lab``.
 
     Parameters
     ----------
@@ -207,17 +217,23 @@ def normal_url(url: str, *, is_base: bool = False) -> str:
     Raises
     ------
     ServerNotFound
-        It is no URL.
+        It is no URL, or has a user or password.
     """
+    shown = re.split(r"[?#]", url, maxsplit=1)[0].rpartition("@")[2]  # without what is secret in it
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = f":{parts.port}" if parts.port else ""
     except ValueError as error:
-        raise ServerNotFound(f"{url!r} is not the URL of a server: {error}") from None
+        raise ServerNotFound(f"{shown!r} is not the URL of a server: {error}") from None
     if parts.scheme not in ("http", "https"):
-        raise ServerNotFound(f"{url!r} is not the URL of a server: it must begin with http:// or https://.")
+        raise ServerNotFound(f"{shown!r} is not the URL of a server: it must begin with http:// or https://.")
+    if "@" in parts.netloc:
+        raise ServerNotFound(
+            f"The URL of the server at {parts.hostname} has a user or password before the @, which no Jupyter server takes: "
+            "leave them out and pass its token, connect(url, token='…')."
+        )
     host = parts.hostname or ""
     netloc = _EVERYWHERE[host] + port if host in _EVERYWHERE else parts.netloc
-    path = parts.path.rstrip("/")
+    path = (parts.path if is_base else _PAGE.sub("", parts.path)).rstrip("/")
     path = path if path.endswith("/docsfy") and not is_base else f"{path}/docsfy"
     return urlunsplit((parts.scheme, netloc, f"{path}/", "", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from batching import Bench, ended, outcomes, told
+from batching import COMMAND, Bench, ended, outcomes, told
 from panels import until
 from servers import commit, git
 
@@ -112,6 +113,22 @@ def test_killed_with_abort_on_exit_its_runs_are_aborted(bench: Bench) -> None:
     assert (code, document["variants"][0]["outcome"]) == (130, "aborted")
     assert [row["status"] for row in bench.rows("epsilon")] == ["aborted"]
     bench.gate.unlink()
+
+
+def test_the_token_in_a_files_server_url_is_used_and_written_nowhere(bench: Bench, tmp_path: Path) -> None:
+    bench.repo("omega")
+    told = ["sh", "-c", "cat > told.json"]
+    url = f"{bench.server.url}lab?token={bench.server.token}"
+    file = bench.file("secret.yaml", [{"repo": "omega", "provider": "fake", "model": "pages=1"}], server_url=url, on_finished=told)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCSFY_JUPYTER_")}
+    where = ["--output", str(tmp_path / "runs"), "--summary", str(tmp_path / "summary.md")]
+    done = subprocess.run([*COMMAND, str(file), *where], env=environment, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stderr
+    (receipt,) = (tmp_path / "runs").iterdir()
+    written = [path.read_text("utf-8") for path in (receipt, tmp_path / "summary.md", bench.folder / "told.json", bench.server.log)]
+    for text in (*written, done.stdout, done.stderr):
+        assert text
+        assert bench.server.token not in text
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def wanted(text: str, base: str = "/srv/jobs") -> list[tuple[Any, ...]]:
         ({"grid": {"repos": ["x", "HTTPS://me:p/w@example.invalid/x/y.git"]}}, "grid.repos.1", "credential_env: MY_GIT_TOKEN"),
         ({"grid": {"repos": [{"repo": "ssh://git:pw@example.invalid/y"}]}}, "grid.repos.0.repo", "credential_env: MY_GIT_TOKEN"),
         ({"variants": [{"repo": "me:ghp_X@example.invalid/x/y.git"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": [{"repo": "https://example.invalid/x/y.git?private_token=ghp_X"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
         ({"variants": [GOOD], "on_finished": []}, "on_finished", "names no command"),
         ({"variants": [GOOD], "on_finished": " "}, "on_finished", "names no command"),
         ({"variants": [GOOD], "on_finished": [" ", "x"]}, "on_finished", "names no command"),
@@ -115,6 +116,15 @@ def test_a_text_is_told_by_its_own_lines_and_words(text: str, says: str) -> None
 )
 def test_an_address_without_a_secret_is_taken(repo: str) -> None:
     assert read_file({"variants": [{"repo": repo}], "grid": {"repos": [repo]}}).variants[0].repo == repo
+
+
+def test_a_token_in_the_servers_url_is_refused_by_the_notebook_which_would_keep_it() -> None:
+    for url in ("http://localhost:8888/lab?token=ghp_X", "http://me:ghp_X@localhost:8888/"):
+        with pytest.raises(InvalidBody, match="server_url: holds a token, which this notebook keeps") as caught:
+            read_parameters({"variants": [GOOD], "server_url": url})
+        assert "ghp_X" not in caught.value.message
+        assert read_file({"variants": [GOOD], "server_url": url}).server_url == url
+    assert read_parameters({"server_url": "http://localhost:8888/?x=1"}).server_url
 
 
 def test_no_time_limit_reaches_the_notebook_as_none() -> None:

@@ -45,6 +45,10 @@ def dead_pid() -> int:
         ("http://localhost:8888/docsfy", "http://localhost:8888/docsfy/"),
         ("http://h:1/user/a@b/docsfy/", "http://h:1/user/a@b/docsfy/"),
         ("http://h:1/user/a@b/?token=secret#x", "http://h:1/user/a@b/docsfy/"),
+        ("http://h:1/lab?token=secret", "http://h:1/docsfy/"),
+        ("http://h:1/base/tree", "http://h:1/base/docsfy/"),
+        ("http://h:1/lab/", "http://h:1/lab/docsfy/"),
+        ("http://h:1/user/lab", "http://h:1/user/lab/docsfy/"),
         ("http://0.0.0.0:8888/", "http://127.0.0.1:8888/docsfy/"),
         ("http://[::]:8888/x", "http://[::1]:8888/x/docsfy/"),
         ("https://*:8888/", "https://127.0.0.1:8888/docsfy/"),
@@ -130,3 +134,17 @@ def test_looking_for_servers_leaves_no_warning_in_their_logs(start_server: Calla
     announce(runtime, os.getpid(), server.url, token=server.token)
     assert [address.token for address in candidates(None, None, {})] == [server.token]
     assert "403 GET" not in server.log.read_text("utf-8")
+
+
+def test_the_token_of_a_url_that_jupyter_prints_is_taken_and_shown_nowhere() -> None:
+    url = f"{HOME}lab?token=s%40same"
+    for found in (find_server(url, None, {}), find_server(None, None, {"DOCSFY_JUPYTER_URL": url})):
+        assert (found.url, found.token) == (f"{HOME}docsfy/", "s@same")
+        assert "same" not in repr(found)
+    assert find_server(url, "given", {}).token == "given"
+    assert find_server(None, None, {"DOCSFY_JUPYTER_URL": url, "DOCSFY_JUPYTER_TOKEN": "told"}).token == "told"
+    for bad in ("https://me:secret@h/", "https://secret@h/user/a", "ftp://me:secret@h/?token=secret", "http://h:x/?token=secret", "secret@h:8888"):
+        with pytest.raises(ServerNotFound) as refused:
+            normal_url(bad)
+        assert "secret" not in refused.value.message
+        assert "h" in refused.value.message
