@@ -117,13 +117,16 @@ def checks(variant: Variant) -> Iterator[dict[str, Any]]:
         for finding in variant.finding_list:
             groups.setdefault(titles.get(finding.slug, finding.slug), []).append(finding.text)
         shown = [{"title": title, "items": items} for title, items in groups.items()]
-        number = _counted(variant.findings, "mention")
-        where = f"{number} not found in the repository"
-        yield {"title": where, "groups": _with_rest(shown, variant.findings - len(variant.finding_list))}
+        yield {"title": not_found(variant), "groups": _with_rest(shown, variant.findings - len(variant.finding_list))}
     if variant.unmentioned:
         number = _counted(variant.unmentioned_total, "public name or option", "public names and options")
         rest = variant.unmentioned_total - len(variant.unmentioned)
         yield {"title": f"{number} on no page", "groups": _with_rest([{"title": "", "items": list(variant.unmentioned)}], rest)}
+
+
+def not_found(variant: Variant) -> str:
+    """Say how many mentions of the pages were not found in the repository; empty where all were."""
+    return f"{_counted(variant.findings, 'mention')} not found in the repository" if variant.findings else ""
 
 
 def _with_rest(groups: list[dict[str, Any]], rest: int) -> list[dict[str, Any]]:
@@ -145,9 +148,9 @@ def local_time(moment: datetime) -> str:
 
 
 def plain_form(variant: Variant, as_of: datetime) -> str:
-    """Return ``text/plain``: one line, with the branch, and with the stage of a run or the message of one that failed."""
+    """Return ``text/plain``: one line, with the branch, the stage of a run or the message of one that failed, and findings."""
     line, mark, time = text_line(variant, local_time(as_of)).rpartition(" · ")
-    said = (variant.branch, variant.error_message or stage_text(variant))
+    said = (variant.branch, variant.error_message or stage_text(variant), not_found(variant))
     return mark.join([line, *filter(None, said), time])
 
 
@@ -169,6 +172,7 @@ def html_form(variant: Variant, as_of: datetime, panel_id: str = "") -> str:
         No script, no style sheet, no link; every text escaped.
     """
     progress = describe(variant)
+    found = "".join(_check_html(check) for check in checks(variant))
     ref = f"{variant.ai_provider}/{variant.ai_model}"
     entries = "".join(f"<li>{html.escape(entry.text)}</li>" for entry in progress.log if entry.kind != "pending")
     message = f"<p><strong>{html.escape(variant.error_message)}</strong></p>" if variant.error_message else ""
@@ -176,6 +180,16 @@ def html_form(variant: Variant, as_of: datetime, panel_id: str = "") -> str:
         f'<div class="docsfy-still" data-docsfy-panel="{html.escape(panel_id)}">'
         f"<p><strong>{html.escape(variant.name)}</strong> · {html.escape(ref)} · {variant.status.value} · {progress.text}</p>"
         f"{message}"
-        f"<details><summary>Activity log</summary><ol>{entries}</ol></details>"
+        f"<details><summary>Activity log</summary><ol>{entries}</ol></details>{found}"
         f"<p>as of {local_time(as_of)}</p></div>"
     )
+
+
+def _check_html(check: dict[str, Any]) -> str:
+    def group(one: dict[str, Any]) -> str:
+        title = f"<p>{html.escape(one['title'])}</p>" if one["title"] else ""
+        items = "".join(f"<li>{html.escape(item)}</li>" for item in one["items"])
+        return title + (f"<ul>{items}</ul>" if items else "")
+
+    groups = "".join(map(group, check["groups"]))
+    return f"<details><summary>{html.escape(check['title'])}</summary>{groups}</details>"

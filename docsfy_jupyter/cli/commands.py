@@ -14,11 +14,12 @@ from urllib.parse import quote
 from docsfy_jupyter import errors
 from docsfy_jupyter.cli import INTERRUPTED
 from docsfy_jupyter.cli.money import agree_to_pay
-from docsfy_jupyter.cli.output import Watcher, line_of, plain, print_json, reason_of, run_line
+from docsfy_jupyter.cli.output import Watcher, checks_of, line_of, plain, print_json, reason_of, run_line
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.folders import unpack_site
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.money import dollars
+from docsfy_jupyter.screen import not_found
 
 Command = Callable[[DocsfyClient, argparse.Namespace], int]
 
@@ -52,6 +53,8 @@ def _watched_to_its_end(client: DocsfyClient, variant: Variant, options: argpars
         if options.output and row.status is Status.READY:
             _save_site(client, row, options)
     _show(client, row, options)
+    if not_found(row) and not options.json:
+        print(plain(f"{not_found(row)}; they are listed by: jupyter docsfy status {shlex.quote(row.address)}"))
     return code or int(row.status is not Status.READY)
 
 
@@ -118,8 +121,11 @@ def _found(client: DocsfyClient, options: argparse.Namespace) -> Variant:
 
 
 def status(client: DocsfyClient, options: argparse.Namespace) -> int:
-    """Show a variant."""
-    _show(client, _found(client, options), options)
+    """Show a variant, and what a check of its pages found."""
+    row = _found(client, options)
+    _show(client, row, options)
+    if not options.json:
+        print(checks_of(row), end="")
     return 0
 
 

@@ -18,7 +18,7 @@ from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.models import Status, Variant, utc_now
 from docsfy_jupyter.money import dollars
 from docsfy_jupyter.progress import LogEntry, describe, text_line
-from docsfy_jupyter.screen import local_time, stage_text
+from docsfy_jupyter.screen import checks, local_time, stage_text
 
 _SIGNS = {"done": "✓", "active": "…", "error": "✗", "pending": " "}
 _COLOURS = {"done": "32", "active": "36", "error": "31", "ready": "32", "generating": "36", "aborted": "33"}
@@ -56,8 +56,18 @@ def reason_of(message: str | None) -> str:
     return "".join(f"\n    {plain(line)}" for line in (message or "").splitlines())
 
 
+def checks_of(variant: Variant) -> str:
+    """Return the lists of what a check of the pages found, as lines; empty where there is nothing to tell."""
+    lines = []
+    for check in checks(variant):
+        lines.append(f"{check['title']}:")
+        for group in check["groups"]:
+            lines += [f"  {group['title']}"] * bool(group["title"]) + [f"    {item}" for item in group["items"]]
+    return "".join(f"{plain(line)}\n" for line in lines)
+
+
 def run_line(run: Mapping[str, Any]) -> str:
-    """Return the lines of a run: when it began, how it ended, how long it took, what it was, who began it, and why it failed."""
+    """Return the lines of a run: beginning, outcome, how long it took, what it was, who began it, its cost, why it failed."""
     began = datetime.fromisoformat(run["started_at"]) if run["started_at"] else None
     ended = datetime.fromisoformat(run["ended_at"]) if run["ended_at"] else utc_now()
     outcome = run["outcome"] or "in progress"
@@ -68,6 +78,7 @@ def run_line(run: Mapping[str, Any]) -> str:
         f"{time_text((ended - began).total_seconds()) if began else '':>11}",
         plain(address),
         plain(f"by {run['started_by']}"),
+        *([dollars(run["cost_usd"])] if run["cost_usd"] else []),
     )
     return "  ".join(parts) + reason_of(run["error_message"])
 

@@ -48,7 +48,8 @@ def generate(
     branch, name : str, optional
         A branch or tag, and the project's name; the repository's own otherwise.
     force : bool
-        Forget the cached pages first.
+        Forget the cached pages first, and pay for them again where the provider costs: a program is not asked. What people are
+        asked is ``estimate(…, force=True)["question"]``.
     **more : Any
         Every other field of ``POST api/generate``, such as ``credential_env=`` or ``ai_cli_timeout=`` (minutes).
 
@@ -93,7 +94,7 @@ def estimate(
 
     Raises
     ------
-    BadRequest, SourceRefused, ProviderUnavailable, ClientError
+    BadRequest, SourceRefused, ProviderUnavailable, Conflict, ClientError
     """
     body = _body(repo, more, branch=branch, name=name, force=force, ai_provider=provider, ai_model=model)
     return dict((yield Request("POST", "api/estimate", json=body, timeout=60)).json())

@@ -14,7 +14,7 @@ from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_ke
 from docsfy_jupyter.generation.job import Emitter, RunJob, RunResult
 from docsfy_jupyter.generation.pages import PageWriter, tried
 from docsfy_jupyter.generation.process import Processes, child_environment
-from docsfy_jupyter.generation.verifying import verify
+from docsfy_jupyter.generation.verifying import PATIENCE, verify
 from docsfy_jupyter.models import Plan, Stage, VariantKey, iso, utc_now
 from docsfy_jupyter.plans import settle_plan
 from docsfy_jupyter.providers.base import (
@@ -63,6 +63,8 @@ class Pipeline:
         verifying = asyncio.create_task(verify(job, self._emit, clone, keys))
         try:
             result = await self._render(clone, plan, keys)
+            if not verifying.done():
+                self._emit.log("verifying", f"The site is rendered; its pages are being checked, {PATIENCE:g} s at the most")
             await verifying
         finally:
             verifying.cancel()

@@ -11,7 +11,7 @@ from docsfy_jupyter.sources.checkout import Checkout
 from docsfy_jupyter.verification.jobs import OUT_OF_TIME, CheckJob, Report
 
 BUDGET = 10.0  # seconds of the processor: 196 pages against 424 files take 3; the site is rendered meanwhile
-_KILLED_AFTER = 25.0  # seconds, for a busy machine; the run waits no longer
+PATIENCE = 25.0  # seconds, for a busy machine; the run waits no longer
 
 
 async def verify(job: RunJob, emit: Emitter, clone: Checkout, keys: dict[str, str]) -> None:
@@ -41,7 +41,7 @@ async def _checked(job: RunJob, emit: Emitter, clone: Checkout, keys: dict[str, 
     wanted = await asyncio.to_thread(_job, job, clone, keys)
     argv = [sys.executable, "-P", "-m", "docsfy_jupyter.verification.worker"]
     stdin = wanted.to_json().encode("ascii")
-    result = await job.processes.run(argv, stdin=stdin, env=child_environment(), timeout=_KILLED_AFTER)
+    result = await job.processes.run(argv, stdin=stdin, env=child_environment(), timeout=PATIENCE)
     if result.returncode == OUT_OF_TIME:
         return f"not done within {BUDGET:g} s of the processor"
     if result.returncode:

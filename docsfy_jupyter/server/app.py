@@ -34,6 +34,7 @@ from docsfy_jupyter.sources.rules import SourcePolicy
 
 URL_VARIABLE = "DOCSFY_JUPYTER_URL"
 _ACTIVITY_PERIOD = 2000  # milliseconds
+_OPENAI = {"base_url": "https://api.openai.com/v1", "key_env": "OPENAI_API_KEY"}
 TOKEN_VARIABLE = "DOCSFY_JUPYTER_TOKEN"  # noqa: S105  the name of a variable, not a secret
 
 
@@ -109,12 +110,12 @@ class DocsfyApp(ExtensionApp):
     openai_servers = Dict(
         value_trait=Dict(),
         key_trait=Unicode(),
-        default_value={"openai": {"base_url": "https://api.openai.com/v1", "key_env": "OPENAI_API_KEY"}},
         config=True,
         help=(
-            "Servers that speak OpenAI's protocol, as providers: name → {'base_url': 'http://localhost:11434/v1', 'key_env': the "
-            "NAME of the variable with the key, 'models': [...], 'default_model': ..., 'prices': {model: [USD for a million "
-            "tokens in, out]}, 'max_input_tokens': 24000, 'headers': {...}, 'query': {...}}."
+            "Servers that speak OpenAI's protocol, as providers beside OpenAI's own, which is 'openai': "
+            "name → {'base_url': 'http://localhost:11434/v1', 'key_env': the NAME of the variable with the key, "
+            "'models': [...], 'default_model': ..., 'prices': {model: [USD for a million tokens in, out]}, "
+            "'max_input_tokens': 24000, 'headers': {...}, 'query': {...}}."
         ),
     )
     prices_file = Unicode(
@@ -209,7 +210,8 @@ class DocsfyApp(ExtensionApp):
             provider: Provider = module.OpenAIProvider(name, module.server_of(name, options), self.max_concurrent_ai_calls)
             return provider
 
-        return {name: partial(maker, name, dict(options)) for name, options in self.openai_servers.items()}
+        servers = {"openai": _OPENAI, **self.openai_servers}
+        return {name: partial(maker, name, dict(options)) for name, options in servers.items()}
 
     @property
     def manager(self) -> Manager:

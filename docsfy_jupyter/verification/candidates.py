@@ -33,14 +33,14 @@ class Candidate:
         As people are told it.
     words : tuple of str
         All of them stand in the clone when it is there.
-    line : str
-        Where it stands; empty where the line says nothing about whose it is.
+    around : str
+        The paragraph that it stands in; empty where that says nothing about whose it is.
     """
 
     kind: str
     name: str
     words: tuple[str, ...]
-    line: str = ""
+    around: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,24 +91,24 @@ def _of_span(span: Mention, own: Own) -> Iterator[Candidate]:
     text = span.text
     if text.startswith("-"):
         if "<" not in text.split("=")[0] and not re.match(r"--?[\w-]+\s+[^-<\[{\s].*\s", text):
-            yield from (_flag(flag, span.line) for flag in rules.FLAG.findall(text) if not rules.is_common_flag(flag))
+            yield from (_flag(flag, span.around) for flag in rules.FLAG.findall(text) if not rules.is_common_flag(flag))
     elif re.match(r"(?:from|import)\s+[\w.]+", text):
         yield from _imports(text, own)
     elif variable := rules.VARIABLE.fullmatch(text):
         if not rules.is_common_variable(variable[1]):
-            yield Candidate("variable", variable[1], (variable[1],), span.line)
+            yield Candidate("variable", variable[1], (variable[1],), span.around)
     elif " " in text and not re.fullmatch(r"[\w.]+\(.*\)", text):
         yield from _command(text, own)
     elif not rules.is_stand_in(text):
-        yield from _path_or_name(text, span.line, own)
+        yield from _path_or_name(text, span.around, own)
 
 
-def _path_or_name(text: str, line: str, own: Own) -> Iterator[Candidate]:
+def _path_or_name(text: str, around: str, own: Own) -> Iterator[Candidate]:
     path = _LINE_NUMBERS.sub("", text)
     ending = rules.suffix(path)
     if rules.PATH.fullmatch(path) and ("/" in path.strip("/") or ending in rules.SUFFIXES):
         if rules.is_file_name(path):
-            yield Candidate("path", path, (), line)
+            yield Candidate("path", path, (), around)
         return
     found = rules.NAME.fullmatch(text)
     if found is None or rules.is_stand_in(found[1]):
@@ -116,9 +116,9 @@ def _path_or_name(text: str, line: str, own: Own) -> Iterator[Candidate]:
     parts, called = found[1].split("."), bool(found[2])
     if len(parts) == 1:
         if rules.is_telling(parts[0], called=called) and not rules.is_common(parts[0]):
-            yield Candidate("name", parts[0] + ("()" if called else ""), (parts[0],), line)
+            yield Candidate("name", parts[0] + ("()" if called else ""), (parts[0],), around)
     elif not rules.is_common(parts[0]) and parts[0] not in {"self", "cls"}:
-        yield Candidate("name", found[1] + ("()" if called else ""), tuple(parts), line)
+        yield Candidate("name", found[1] + ("()" if called else ""), tuple(parts), around)
 
 
 def _command(line: str, own: Own) -> Iterator[Candidate]:
@@ -129,8 +129,8 @@ def _command(line: str, own: Own) -> Iterator[Candidate]:
             yield from (_flag(flag, "") for flag in rules.FLAG.findall(before) if not rules.is_common_flag(flag))
 
 
-def _flag(flag: str, line: str) -> Candidate:
-    return Candidate("flag", flag, (), line)
+def _flag(flag: str, around: str) -> Candidate:
+    return Candidate("flag", flag, (), around)
 
 
 def _imports(code: str, own: Own) -> Iterator[Candidate]:

@@ -71,12 +71,12 @@ class _Lookup:
         if not left:
             return left
         others = frozenset(self._clone.dependencies() - {root.lower() for root in self._clone.python.roots})
-        lines = {
-            line
-            for line in {one.line for one in left}
-            if rules.speaks_of_the_past(line) or (line and rules.speaks_of_others(line, others))
+        passed = {
+            text
+            for text in {one.around for one in left}
+            if rules.speaks_of_the_past(text) or (text and rules.speaks_of_others(text, others))
         }
-        left = {one for one in left if one.line not in lines}
+        left = {one for one in left if one.around not in passed}
         left = {one for one in left if one.kind == "import" or not self._foreign(one, others)}
         literal = self._clone.literals({one.name.removesuffix("()") for one in left if one.kind != "link"})
         left = {one for one in left if one.name.removesuffix("()") not in literal}

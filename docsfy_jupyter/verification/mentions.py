@@ -1,4 +1,4 @@
-"""What a page mentions: code spans, fenced code and links of its Markdown, each with the line around it.
+"""What a page mentions: code spans, fenced code and links of its Markdown, each with the paragraph around it.
 
 A model may write anything, so nothing here takes more than linear time: what opens and never closes is passed by.
 """
@@ -6,7 +6,7 @@ A model may write anything, so nothing here takes more than linear time: what op
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 _FENCE = re.compile(r"^\s{0,12}(?P<mark>`{3,}+(?!.*`)|~{3,})\s*\{?\.?(?P<language>[\w+-]*)")
@@ -14,15 +14,16 @@ _TICKS = re.compile(r"`+")
 # From the label's end on: what stands in the label tells nothing. The bounds keep a line of ``](`` from being read a line a time.
 _LINK = re.compile(r"(?<!\\)\]\([ \t]{0,9}+<?(?P<target>[^)\s>]{1,300}+)>?(?:[ \t]{1,9}+[\"'(][^)]{0,300}+)?\)")
 _WEB_LABEL = re.compile(r"\[`?([\w.-]{1,80})`?\]\(https?://")
+_BEGINS = re.compile(r"\s*(?:[-*+]\s|\d{1,9}[.)]\s|#|\||>)")  # a line that continues no paragraph
 _REFERENCE = re.compile(r"^\s{0,3}\[(?!\^)[^\]]+\]:\s*<?(?P<target>[^\s>]+)")
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A piece of a page and the line that it stands in."""
+    """A piece of a page and the paragraph that it stands in; an item of a list and a row of a table are one by themselves."""
 
     text: str
-    line: str
+    around: str
 
 
 @dataclass
@@ -48,19 +49,31 @@ class Page:
 def read_page(markdown: str) -> Page:
     """Take a page apart."""
     page = Page()
-    for line in _prose(_without_comments(markdown), page):
+    for line, around in _with_paragraphs(_prose(_without_comments(markdown), page)):
         if "`" not in line and "[" not in line:
             continue
         page.web.update(_WEB_LABEL.findall(line))
         spans, bare = _code_spans(line)
-        page.spans += [Mention(text, line) for text in spans]
+        page.spans += [Mention(text, around) for text in spans]
         reference = _REFERENCE.match(bare)
         first = bare.find("[")
         targets = [found["target"] for found in _LINK.finditer(bare, first) if first >= 0] + (
             [reference["target"]] if reference else []
         )
-        page.links += [Mention(target, line) for target in targets]
+        page.links += [Mention(target, around) for target in targets]
     return page
+
+
+def _with_paragraphs(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each line with the paragraph that it belongs to."""
+    paragraph = list[str]()
+    for line in (*lines, ""):
+        if paragraph and (not line.strip() or _BEGINS.match(line)):
+            around = "\n".join(paragraph)
+            yield from ((one, around) for one in paragraph)
+            paragraph = []
+        if line.strip():
+            paragraph.append(line)
 
 
 def _code_spans(line: str) -> tuple[list[str], str]:
@@ -106,6 +119,7 @@ def _prose(markdown: str, page: Page) -> Iterator[str]:
                 code.append(line)
         elif fence := _FENCE.match(line):
             mark, language = fence["mark"], fence["language"].lower()
+            yield ""  # no paragraph goes on behind it
         elif not (apart and line.startswith(("    ", "\t"))):
             apart = not line.strip()
             yield line

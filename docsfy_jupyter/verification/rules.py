@@ -73,15 +73,15 @@ def is_common_flag(flag: str) -> bool:
     return flag in _EVERYWHERE or is_stand_in(flag.lstrip("-")) or flag in {"--flag", "--option", "--flags", "--options"}
 
 
-def speaks_of_others(line: str, dependencies: frozenset[str]) -> bool:
-    """Say whether a line is about another program or library, whose names and options it may then mention."""
-    words = {word.lower() for word in re.findall(r"[A-Za-z][\w-]*", line)}
-    return bool(words & _TOOLS) or bool(words & dependencies) or bool(WEB.search(line))
+def speaks_of_others(text: str, dependencies: frozenset[str]) -> bool:
+    """Say whether a paragraph is about another program or library, whose names and options it may then mention."""
+    words = {word.lower() for word in re.findall(r"[A-Za-z][\w-]*", text)}
+    return bool(words & _TOOLS) or bool(words & dependencies) or bool(WEB.search(text))
 
 
-def speaks_of_the_past(line: str) -> bool:
-    """Say whether a line is about what was: a changelog names what is not there any more."""
-    return bool(_PAST.search(line))
+def speaks_of_the_past(text: str) -> bool:
+    """Say whether a paragraph is about what was: a changelog names what is not there any more."""
+    return bool(_PAST.search(text))
 
 
 def is_file_name(path: str) -> bool:

@@ -1,8 +1,8 @@
 // All variants of a server in one table, and its latest runs: in a notebook cell and on the overview page.
 // One request at a time and one for each interval, whatever the number of variants; the page asks by itself.
-import { clock, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
+import { clock, dollars, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
-import { Browser, Kernel, LoginExpired, READ_ONLY } from "./link.js";
+import { Browser, Kernel, LoginExpired, READ_ONLY, estimated } from "./link.js";
 import { Panel } from "./panel.js";
 
 const PAGE = 100; // rows of one request; more are asked for by a button
@@ -77,7 +77,7 @@ class Board {
     const host = {
       run: (work) => this.run(work),
       begin: (body) => this.begin(body),
-      estimate: (body) => this.known("POST", "api/estimate", { body }),
+      estimate: (body) => this.estimate(body),
       models: () => this.known("GET", "api/models"),
       draw: () => this.drawForm(),
     };
@@ -108,6 +108,7 @@ class Board {
   drawForm(open = this.form.open) {
     this.form.draw({ open, again: null, fixed: {}, provider: "", model: "", busy: this.starting, starting: this.starting, primary: true });
     setAttribute(this.create, "aria-expanded", String(open));
+    setAttribute(this.create, "class", open ? "" : "docsfy-primary"); // one button stands out, the likeliest
   }
 
   filterSoon() {
@@ -297,7 +298,7 @@ class Board {
     const lines = runs.map((run) => {
       const outcome = run.outcome ?? "generating";
       const end = run.ended_at ? Date.parse(run.ended_at) : Date.now();
-      const cost = typeof run.cost_usd === "number" ? `$${run.cost_usd.toFixed(2)}` : "unknown";
+      const cost = typeof run.cost_usd === "number" ? dollars(run.cost_usd) : "unknown";
       const chip = make("span", { class: `docsfy-chip docsfy-${outcome}` }, OUTCOMES[outcome] ?? "Generating…");
       const why = run.error_message ? [make("div", { class: "docsfy-ref docsfy-why" }, run.error_message)] : [];
       return make(
@@ -318,6 +319,14 @@ class Board {
   async known(method, path, options) {
     const answer = await this.ask(method, path, options).catch(() => null);
     return answer?.status === 200 ? answer.data : null;
+  }
+
+  /** What a run would take; null where nobody can be asked. Throws where the server would refuse the run. */
+  async estimate(body) {
+    return estimated(await this.ask("POST", "api/estimate", { body }).catch((error) => {
+      if (error instanceof TypeError || error instanceof LoginExpired) return null; // the table says what is wrong
+      throw error;
+    }));
   }
 
   async begin(body) {

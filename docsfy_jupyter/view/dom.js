@@ -37,6 +37,12 @@ function setAttribute(node, name, value) {
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
+/** Write an amount as `docsfy_jupyter.money.dollars` does: cents, and two figures of what is less than ten of them. */
+function dollars(amount) {
+  if (amount === 0 || amount >= 0.1) return `$${amount.toFixed(2)}`;
+  return amount >= 0.0001 ? `$${Number(amount.toPrecision(2))}` : "less than $0.0001";
+}
+
 function icon(kind) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
@@ -74,4 +80,4 @@ function makeQuestion(id, yes, no, onYes, onNo) {
   return box;
 }
 
-export { clock, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId };
+export { clock, dollars, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId };

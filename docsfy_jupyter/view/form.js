@@ -7,7 +7,7 @@ const UNKNOWN_PRICE = "Write all pages anew, and pay for them? What that costs i
 /** Asks for a run, says below what it would take, and asks once more where its pages would be paid for again.
  *
  * `host` does what the form only asks for: `begin(body)` starts a run and throws where that fails; `estimate(body)` and
- * `models()` answer null where nobody knows; `run(work)` does one thing at a time and shows how it ended, `draw()` draws.
+ * `models()` answer null where nobody knows, and `estimate` throws where the run would be refused; `run(work)` does one thing at a time and shows how it ended, `draw()` draws.
  * `named`: it asks for the branch and the name too, and may leave all but the repository to the server.
  */
 class RunForm {
@@ -115,10 +115,11 @@ class RunForm {
     this.paying = null; // what was asked about is something else now
     this.drawPrice();
     const nothing = !this.open || ("repo_path" in body && !body.repo_path);
-    const found = nothing ? null : await this.host.estimate(body).catch(() => null);
+    const [text, refused] = nothing ? ["", false] : await this.host.estimate(body).then((found) => [found?.text ?? "", false], (error) => [error.message, true]);
     if (mine !== this.foresight) return; // something has changed since
-    setText(this.foreseen, found?.text ?? "");
-    this.foreseen.hidden = !found;
+    setText(this.foreseen, text);
+    setAttribute(this.foreseen, "class", `docsfy-foreseen${refused ? " docsfy-bad" : ""}`);
+    this.foreseen.hidden = !text;
   }
 
   // -- drawing

@@ -100,4 +100,10 @@ class Kernel {
   }
 }
 
-export { Browser, Kernel, LoginExpired, READ_ONLY };
+/** What the server answered to the question what a run would take; null where it does not know the question. */
+function estimated(answer) {
+  if (answer?.status === 400 || answer?.status === 409) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
+  return answer?.status === 200 ? answer.data : null;
+}
+
+export { Browser, Kernel, LoginExpired, READ_ONLY, estimated };

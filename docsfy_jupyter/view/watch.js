@@ -1,5 +1,5 @@
 // What is known of one variant, and keeping it true.
-import { LoginExpired } from "./link.js";
+import { LoginExpired, estimated } from "./link.js";
 
 const STOPPED = new Set(["login", "refused", "ambiguous"]); // what no further polling would change
 const NOTHING = { view: null, notice: { kind: "loading", text: "" }, offline_since: null, as_of: null };
@@ -194,8 +194,7 @@ class Watch {
   async estimate(body) {
     if (!(await this.direct())) return this.viaKernel({ type: "estimate", body });
     const answer = await this.browser.call("POST", "api/estimate", { body }).catch(() => null);
-    if (answer?.status === 400) throw new Error(answer.data?.detail ?? "");
-    return answer?.status === 200 ? answer.data : null;
+    return estimated(answer);
   }
 
   async models() {

@@ -144,7 +144,9 @@ class StatusPanel(anywidget.AnyWidget):
         self._wake()
         return row
 
-    def regenerate(self, *, force: bool = False, provider: str | None = None, model: str | None = None) -> Self:
+    def regenerate(
+        self, *, force: bool = False, provider: str | None = None, model: str | None = None, pay: bool = False
+    ) -> Self:
         """Run the variant once more; with another provider or model the panel moves to that variant.
 
         Parameters
@@ -153,25 +155,31 @@ class StatusPanel(anywidget.AnyWidget):
             Forget the cached pages first.
         provider, model : str, optional
             The variant's own otherwise.
+        pay : bool
+            Yes to what the button asks before `force`: a notebook that is run once more is no yes.
 
         Raises
         ------
         NotFound
             There is no variant yet: use `DocsfyClient.generate`.
-        Conflict, BadRequest, ClientError
+        BadRequest, Conflict, ClientError
+            The first also with `force` and without `pay` where that costs or may: pages and last price are named.
         """
         row = self._seen.variant or self._connected().get(self._variant_key)
-        self._generate(
-            {
-                **source(row),
-                "name": row.name,
-                "branch": row.branch,
-                "owner": row.owner,
-                "provider": provider or row.ai_provider,
-                "model": model or row.ai_model,
-                "force": force,
-            }
-        )
+        body: dict[str, Any] = {
+            **source(row),
+            "name": row.name,
+            "branch": row.branch,
+            "owner": row.owner,
+            "provider": provider or row.ai_provider,
+            "model": model or row.ai_model,
+            "force": force,
+        }
+        if force and not pay:
+            found = self._connected().estimate(**body)
+            if not found["free"]:
+                raise errors.BadRequest(f"Nothing was started: {found['question']} Pass pay=True if so.")
+        self._generate(body)
         return self
 
     def wait(self, timeout: float | None = None, on_error: Literal["raise", "return"] = "raise") -> Variant:

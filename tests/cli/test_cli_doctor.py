@@ -72,6 +72,7 @@ def test_doctor_looks_at_the_folder_of_the_server_that_it_found(
     assert found["data folder"]["text"] == f"{server.data_dir} is writable and yours alone (mode 0700)"
     assert f"free for {server.data_dir}" in found["disk"]["text"]
     assert found["provider dead"]["text"].startswith(f"not reached: no connection to {url}: ")
+    assert "OPENAI_API_KEY" in found["provider openai"]["text"]  # OpenAI's own is there beside others
     assert found["provider bad"]["text"].startswith("c.DocsfyApp.openai_servers['bad'] cannot be used: 'base_url' is missing; ")
 
 

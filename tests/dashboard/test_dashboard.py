@@ -16,6 +16,7 @@ from servers import Server, await_health, end, launch, make_demo_repo
 
 from docsfy_jupyter import Dashboard, GenerationFailed, connect, view
 from docsfy_jupyter.models import Status, Variant
+from docsfy_jupyter.money import dollars
 from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.summaries import Summaries
 from docsfy_jupyter.view import ASSETS, bundled, read_asset
@@ -138,7 +139,8 @@ def test_the_overview_filters_opens_and_starts(board_server: Server, seen: Seen,
     assert sent.value.post_data_json["max_cost_usd"] == 2.5
     page.get_by_text("Started second").wait_for()
     page.locator("tr", has_text="second").get_by_text("Complete").wait_for(timeout=60_000)
-    assert [text for text in seen.complaints if "404" not in text] == []
+    # the name of the repository is taken as long as no other is given
+    assert [text for text in seen.complaints if "404" not in text and "409" not in text] == []
 
 
 @pytest.mark.browser
@@ -146,9 +148,14 @@ def test_the_overview_says_what_is_wrong_with_a_new_one(board_server: Server, se
     page = seen.page
     page.goto(f"{board_server.api}?token={board_server.token}")
     form = new_form(page)
+    assert page.locator(".docsfy-primary:visible").all_text_contents() == ["Generate"], "one button stands out"
     form.get_by_label("Repository").fill(str(tmp_path / "nothing"))
+    form.get_by_label("Repository").press("Tab")
+    form.locator(".docsfy-foreseen.docsfy-bad", has_text="nothing").wait_for()
     form.get_by_role("button", name="Generate").click()
-    page.locator(".docsfy-bad", has_text="nothing").wait_for()
+    page.locator(".docsfy-message.docsfy-bad", has_text="nothing").wait_for()
+    page.get_by_role("button", name="New").click()
+    assert "New" in page.locator(".docsfy-primary:visible").all_text_contents()
 
 
 @pytest.mark.browser
@@ -187,6 +194,13 @@ def test_the_overviews_form_is_whole_and_can_be_read(board_server: Server, seen:
 
 
 @pytest.mark.browser
+def test_the_browser_writes_amounts_as_the_terminal_does(seen: Seen) -> None:
+    load = "text => import(URL.createObjectURL(new Blob([text], {type: 'text/javascript'}))).then(({dollars}) => [%s].map(dollars))"
+    amounts = (0.00001, 0.0042, 0.05, 0.0999, 0.1, 1.005, 12.345, 1234.5)
+    assert seen.page.evaluate(load % str(list(amounts))[1:-1], bundled("dom.js")) == [dollars(amount) for amount in amounts]
+
+
+@pytest.mark.browser
 def test_modules_that_are_loaded_twice_into_a_page_give_different_ids(seen: Seen) -> None:
     load = "text => import(URL.createObjectURL(new Blob([text], {type: 'text/javascript'}))).then(module => module.uniqueId())"
     ids = [seen.page.evaluate(load, bundled("dom.js")) for _ in range(2)]
@@ -200,7 +214,7 @@ def test_the_kernel_asks_for_the_form_and_sends_on_all_its_fields(
     with connect(board_server.url, board_server.token) as client:
         board = Dashboard(client=client)
         monkeypatch.setattr(board, "send", answers.append)
-        body = {"repo_path": str(make_demo_repo(tmp_path)), "ai_provider": "local", "max_cost_usd": -1}
+        body = {"repo_path": str(make_demo_repo(tmp_path)), "name": "third", "ai_provider": "local", "max_cost_usd": -1}
         board._serve({"id": "1", "method": "GET", "path": "api/models"})
         board._serve({"id": "2", "method": "POST", "path": "api/estimate", "body": {**body, "max_cost_usd": 1}})
         board._serve({"id": "3", "method": "POST", "path": "api/estimate", "body": body})

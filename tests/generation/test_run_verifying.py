@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,9 @@ from typing import Any, cast
 
 import pytest
 from prometheus_client import CollectorRegistry
+from recording import finished, running, start
 
+from docsfy_jupyter.generation import pipeline
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.job import Emitter, RunJob
 from docsfy_jupyter.generation.metrics import Metrics, RunMeter
@@ -19,7 +22,7 @@ from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.generation.verifying import verify
-from docsfy_jupyter.models import MOST_FINDINGS, Finding, VariantKey
+from docsfy_jupyter.models import MOST_FINDINGS, Finding, Status, VariantKey
 from docsfy_jupyter.sources.checkout import Checkout
 from docsfy_jupyter.sources.rules import Source
 from docsfy_jupyter.verification.jobs import Missing, Report
@@ -98,6 +101,29 @@ async def verified(outcome: ChildResult | Exception, *, images: Any = ()) -> Tol
 
 
 REPORT = Report([Missing("a", "name", "gone_thing")], ["left_out"], 1)
+
+
+async def test_a_run_that_waits_for_its_check_says_so(demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = asyncio.Event()
+    log = Run.log
+
+    async def slow(*_: Any) -> None:
+        await said.wait()
+
+    def heard(run: Run, kind: str, text: str, **details: Any) -> None:
+        log(run, kind, text, **details)
+        if kind == "verifying":
+            said.set()
+
+    monkeypatch.setattr(pipeline, "verify", slow)
+    monkeypatch.setattr(Run, "log", heard)
+    async with running(tmp_path) as manager:
+        row = await finished(manager, await start(manager, demo_repo, "static", "local"))
+        events = await (await manager.ready()).list_events(row.generation_id, 0, 500)
+    assert row.status is Status.READY
+    assert [event["text"] for event in events if event["kind"] == "verifying"] == [
+        "The site is rendered; its pages are being checked, 25 s at the most"
+    ]
 
 
 async def test_what_a_start_up_prints_before_the_report_is_no_trouble() -> None:

@@ -19,6 +19,7 @@ from servers import Server
 from walking import MODEL, Walk
 
 from docsfy_jupyter import Conflict, DocsfyClient, GenerationAborted, GenerationFailed, NotFound, StatusPanel, connect
+from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.widgets.kernel import kernel_panels
 
@@ -108,7 +109,10 @@ def test_waiting_after_somebody_began_a_new_run_waits_for_that_run(
     row = start(panel_client, shared_repo, "pages=1,sleep=0.5", name="again")
     panel = shown(show, row)
     first = panel.wait(60)
-    second = panel.regenerate(force=True).wait(60)
+    with pytest.raises(BadRequest, match=r"^Nothing was started: Write the one page of again anew with fake/.* Pass pay=True"):
+        panel.regenerate(force=True)
+    assert panel.refresh().wait(60).generation_id == first.generation_id
+    second = panel.regenerate(force=True, pay=True).wait(60)
     assert second.generation_id != first.generation_id
     third = start(panel_client, shared_repo, "pages=1,sleep=0.5", name="again", force=True)
     assert panel.wait(60).generation_id == third.generation_id

@@ -63,7 +63,7 @@ LATER: dict[str, tuple[str, tuple[int, dict[str, Any]], int]] = {
     "login-expired-in-a-run": ("planning", (403, {}), 1),
     "deleted": ("rendering", (404, {"code": "not_found", "detail": "", "candidates": []}), 1),
 }
-FORMS = ("form", "asked-to-pay")
+FORMS = ("form", "refused", "asked-to-pay")
 
 
 def shown_in(shown: StatusPage, state: str) -> None:
@@ -72,6 +72,13 @@ def shown_in(shown: StatusPage, state: str) -> None:
         shown.show(ANSWERS["ready"][1])
         shown.page.get_by_role("button", name="Regenerate").first.click()
         shown.page.locator(".docsfy-foreseen").wait_for()
+        if state == "refused":
+            why = {"detail": f"The name 'demo' is taken by https://github.com/else/demo. {LONG}"}
+            shown.page.route("**/api/estimate", lambda route: route.fulfill(status=409, json=why), times=1)
+            shown.page.get_by_label("Model").fill("other")
+            shown.page.get_by_label("Model").press("Tab")
+            shown.page.locator(".docsfy-foreseen.docsfy-bad").wait_for()
+            shown.complaints.clear()
         if state == "asked-to-pay":
             shown.page.get_by_label("Write every page again").check()
             shown.page.locator(".docsfy-form button").click()

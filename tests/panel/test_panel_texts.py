@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -11,7 +13,8 @@ from panel_states import CASES, NOW, Case, answer
 from panels import StatusPage
 from playwright.sync_api import expect
 
-from docsfy_jupyter.models import Variant
+from docsfy_jupyter.cli.output import checks_of
+from docsfy_jupyter.models import Finding, Variant
 from docsfy_jupyter.progress import describe
 from docsfy_jupyter.screen import html_form, plain_form
 
@@ -55,6 +58,25 @@ def test_every_text_form_begins_alike_and_ends_with_its_time(case: Case) -> None
     text = re.sub(r"<[^>]*>", "", html_form(row, moment, "p"))
     assert text.startswith(begins)
     assert re.search(r"as of 2026-11-25 \d\d:42$", text)
+
+
+def test_the_text_forms_list_what_was_not_found() -> None:
+    finding = Finding("p1", "name", "gone_<b>()")
+    row = CASES["ready"].row.changed(findings=3, finding_list=(finding,), unmentioned=("--depth",), unmentioned_total=1)
+    moment = datetime.fromisoformat(NOW)
+    assert " · main · 3 mentions not found in the repository · as of " in plain_form(row, moment)
+    still = html_form(row, moment, "p")
+    title = json.loads(row.plan_json or "")["navigation"][0]["pages"][0]["title"]
+    assert (
+        f"<details><summary>3 mentions not found in the repository</summary><p>{title}</p><ul><li>{html.escape(finding.text)}</li></ul>"
+        "<p>… and 2 more</p></details>"
+    ) in still
+    assert "<details><summary>1 public name or option on no page</summary><ul><li>--depth</li></ul></details>" in still
+    assert checks_of(row).splitlines() == [
+        "3 mentions not found in the repository:", f"  {title}", "    name gone_<b>()", "  … and 2 more",
+        "1 public name or option on no page:", "    --depth",
+    ]  # fmt: skip
+    assert checks_of(CASES["ready"].row) == ""
 
 
 @pytest.mark.browser

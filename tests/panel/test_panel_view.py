@@ -178,7 +178,15 @@ def test_what_a_run_would_take_is_asked_when_the_form_opens_and_changes_and_by_n
     shown.page.get_by_label("Provider").fill("x")
     shown.page.get_by_label("Provider").press("Tab")
     expect(foreseen(shown)).to_be_hidden()
-    assert shown.complaints == []
+    refusal = {"detail": "max_cost_usd cannot be kept: what x/m costs is not known."}
+    answers = iter((400, 409))
+    shown.page.route("**/api/estimate", lambda route: route.fulfill(status=next(answers), json=refusal), times=2)
+    for provider in ("y", "z"):
+        shown.page.get_by_label("Provider").fill(provider)
+        shown.page.get_by_label("Provider").press("Tab")
+        expect(foreseen(shown)).to_have_text(refusal["detail"])
+        expect(foreseen(shown)).to_have_class("docsfy-foreseen docsfy-bad")
+    assert [text for text in shown.complaints if "400" not in text and "409" not in text] == []
 
 
 def test_the_form_sends_a_cost_limit_and_the_credential_of_what_is_cloned(open_status: Open) -> None:

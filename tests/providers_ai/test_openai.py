@@ -288,6 +288,16 @@ async def test_an_abort_in_mid_call_and_in_a_pause_answers_at_once(chat: FakeCha
     assert row.status is Status.ABORTED
 
 
+_KEYS = "instructions, include, exclude, pages"
+FAULTY = {
+    "instruction: typo\n": f": there is no key 'instruction' (did you mean 'instructions'?), only {_KEYS}",
+    "pages: [1, 2\n": " YAML: line 2, column 1: expected ',' or ']', but got '<stream end>'",
+    "a: b: c\n": " YAML: line 1, column 5: mapping values are not allowed here",
+    "include: x\n": ": include: Input should be a valid list",
+    "- a\n": ": the file: Input should be a valid dictionary or instance of Steering",
+}
+
+
 async def test_the_repository_steers_and_a_faulty_file_is_a_clear_error(chat: FakeChat, demo_repo: Path, tmp_path: Path) -> None:
     commit(demo_repo, {".docsfy.yaml": "instructions: Write for bakers.\nexclude: [demo/more.py]\n"})
     async with with_chat(chat, tmp_path) as manager:
@@ -301,10 +311,11 @@ async def test_the_repository_steers_and_a_faulty_file_is_a_clear_error(chat: Fa
         await start(manager, demo_repo, "m", "chat")
         row = await finished(manager, key)
         assert (row.status, [asked.title for asked in chat.asked]) == (Status.READY, ["Only"])
-        commit(demo_repo, {".docsfy.yaml": "instruction: typo\n"})
-        await start(manager, demo_repo, "m", "chat")
-        row = await finished(manager, key)
-    assert row.error_message == ".docsfy.yaml is not valid: instruction: Extra inputs are not permitted"
+        for text, says in FAULTY.items():
+            commit(demo_repo, {".docsfy.yaml": text})
+            await start(manager, demo_repo, "m", "chat")
+            row = await finished(manager, key)
+            assert row.error_message == f".docsfy.yaml is not valid{says}"
 
 
 async def test_a_new_commit_asks_for_the_plan_with_what_changed(chat: FakeChat, demo_repo: Path, tmp_path: Path) -> None:

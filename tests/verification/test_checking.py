@@ -100,6 +100,7 @@ NOT_MISSING = [
     '```json\n{"some_key": "some_value"}\n```\n\n`some_key` and `some_value` too.',
     "```\nother --turbo\nsudo other --raw\n```\n\n    `indented_code()`",
     "`old_thing` has been renamed to `run_all`.\n\nBreaking: `--older` is gone.\n\nWe no longer read `ACME_OLDER` or `src/acme/old.py`.",
+    "What was renamed or\nmoved elsewhere: `older_thing`,\n`ACME_OLDEST`.\n\nAs with Docker, there is\n`--mounted`.",
     "[parse_it](https://h.example/parse_it) is alike, [`more_of_it`](https://h.example/) too. `parse_it` and `more_of_it` read files.",
     "`WidgetProps`, `colorName`, <!-- `hidden_name()` --> `` `tick_name` ``",
 ]
@@ -108,6 +109,13 @@ NOT_MISSING = [
 def test_what_is_there_or_belongs_to_others_is_not_listed(tmp_path: Path) -> None:
     pages = {**{f"p{i}": text for i, text in enumerate(NOT_MISSING)}, "other": "# Other"}
     assert by_page(checked(tmp_path, pages)) == {}
+
+
+def test_a_paragraph_speaks_for_itself_and_for_no_other(tmp_path: Path) -> None:
+    past = "It was removed.\n"
+    apart = ["\n", "- ", "2. ", "| ", "# ", "> ", "```\nx\n```\n"]
+    pages = {f"p{i}": f"{past}{mark}`older_thing`\n" for i, mark in enumerate(apart)}
+    assert by_page(checked(tmp_path, pages)) == {slug: [("name", "older_thing")] for slug in pages}
 
 
 def test_options_and_public_names_that_no_page_mentions_are_listed(tmp_path: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from fnmatch import translate
 from pathlib import Path
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from docsfy_jupyter.errors import SteeringInvalid
-from docsfy_jupyter.models import Plan, PlanGroup, PlanPage, TrackedFile, clean_text
+from docsfy_jupyter.models import Plan, PlanGroup, PlanPage, TrackedFile, clean_text, safe_text
 
 NAME = ".docsfy.yaml"
 MAX_BYTES = 64 * 1024
@@ -81,14 +83,25 @@ def read_steering(checkout: Path, files: Iterable[TrackedFile]) -> Steering:
         if len(raw) > MAX_BYTES:
             raise SteeringInvalid(f"{NAME} has {len(raw):,} bytes; {MAX_BYTES:,} is the most.")
         data = yaml.safe_load(raw)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise SteeringInvalid(f"{NAME} is not valid YAML: {where}{safe_text(str(error.problem))[:300]}") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise SteeringInvalid(f"{NAME} is not valid YAML: {' '.join(str(error).split())[:300]}") from None
+        raise SteeringInvalid(f"{NAME} is not valid YAML: {' '.join(safe_text(str(error)).split())[:300]}") from None
     except OSError as error:
         raise SteeringInvalid(f"{NAME} cannot be read: {error.strerror}") from None
     try:
         return Steering.model_validate({} if data is None else data)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the file'}: {fault['msg']}" for fault in error.errors(include_url=False)[:5]
-        )
+        faults = "; ".join(map(_fault, error.errors(include_url=False)[:5]))
         raise SteeringInvalid(f"{NAME} is not valid: {faults}") from None
+
+
+def _fault(fault: ErrorDetails) -> str:
+    place = safe_text(".".join(map(str, fault["loc"])))[:100] or "the file"
+    if fault["type"] != "extra_forbidden":
+        return f"{place}: {fault['msg']}"
+    keys = Steering.model_fields if len(fault["loc"]) == 1 else PlanPage.model_fields
+    near = get_close_matches(str(fault["loc"][-1]), keys, n=1)
+    return f"there is no key {place!r}{f' (did you mean {near[0]!r}?)' if near else ''}, only {', '.join(keys)}"
