@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -32,6 +33,11 @@ class Bench:
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     clients: list[DocsfyClient] = field(default_factory=list)
+
+    @property
+    def git_calls(self) -> list[str]:
+        """What the server has run git for, a line each."""
+        return (self.folder / "git-calls").read_text("utf-8").splitlines()
 
     def connect(self) -> DocsfyClient:
         """Return a client that is closed with the module."""
@@ -105,12 +111,22 @@ def outcomes(document: dict[str, Any]) -> dict[str, str]:
     return {f"{one['name']}/{one['branch']}": one["outcome"] for one in document["variants"]}
 
 
+def _counting_git(home: Path) -> Path:
+    """Make a git that notes what it is run for."""
+    folder, calls = home / "bin", home / "git-calls"
+    folder.mkdir()
+    (folder / "git").write_text(f'#!/bin/sh\necho "$*" >> {calls}\nexec {shutil.which("git")} "$@"\n')
+    (folder / "git").chmod(0o755)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """A server of the module's own, since its runs can be held and it may be killed."""
     home = tmp_path_factory.mktemp("batches")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DOCSFY_GATE", str(home / "gate"))
+        patch.setenv("PATH", f"{_counting_git(home)}{os.pathsep}{os.environ['PATH']}")
         server = launch(home, "--DocsfyApp.max_concurrent_generations=4")
     await_health(server)
     found = Bench(home, server, home / "gate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from docsfy_jupyter.batch.parameters import read_parameters
 from docsfy_jupyter.batch.steps import State
 from docsfy_jupyter.batch.steps import run as steps
 from docsfy_jupyter.batch.variants import expand
+from docsfy_jupyter.client.steps import Request, Steps
 from docsfy_jupyter.errors import BatchFailed, BatchTimeout
 from docsfy_jupyter.models import SERVER_RESTARTED
 
@@ -37,6 +39,39 @@ def test_stop_on_error_aborts_the_rest_and_says_for_whom(bench: Bench) -> None:
     assert result is not None
     assert result.counts == {"error": 1, "aborted": 1}
     assert str(result.variants[0].reason).startswith("stopped, since zeta failed (Generation aborted by user")
+
+
+def listened(steps: Steps[Any], heard: list[Request]) -> Steps[Any]:
+    """Note what steps ask."""
+    request = next(steps)
+    while True:
+        heard.append(request)
+        try:
+            request = steps.send((yield request))
+        except StopIteration as end:
+            return end.value
+
+
+def test_where_nothing_has_changed_a_batch_asks_and_runs_little(bench: Bench, tmp_path: Path) -> None:
+    bench.repo("still")
+    models = [f"pages={number}" for number in range(1, 7)]
+    quiet = batch(bench, "still", *models)
+    wanted = [replace(one, publish_dir=tmp_path / str(number)) for number, one in enumerate(quiet.wanted)]
+    client = bench.connect()
+    assert client.perform(steps(quiet.parameters, wanted)).counts == {"ready": 6}
+    calls, heard = len(bench.git_calls), list[Request]()
+    result = client.perform(listened(steps(quiet.parameters, wanted), heard))
+    assert result.counts == {"up_to_date": 6}
+    assert {stage for one in result.variants for stage in one.stages} <= {"queued", "cloning", "up_to_date"}
+    asked = [request.path.split("/")[-1] for request in heard]
+    polls = [request for request in heard if request.path == "api/projects"]
+    assert asked.count("generate") == 1
+    assert len(heard) - len(polls) == 1 + len(wanted)  # and each row once, for the version of its site: none is fetched
+    assert "download" not in asked
+    assert all(request.params.get("wait") for request in polls[1:])  # each is held until something changes
+    ran = bench.git_calls[calls:]
+    assert sum(line.endswith("/still HEAD") for line in ran) == 1  # its default branch, for all of them
+    assert len(ran) <= 1 + 5 * len(wanted)
 
 
 @pytest.mark.case("P06")

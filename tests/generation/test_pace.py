@@ -54,9 +54,14 @@ def simulated(pages: list[float], lanes: int) -> list[float]:
     return sorted(done)
 
 
-@pytest.mark.parametrize(("count", "lanes"), [(24, 1), (24, 5), (24, 8), (8, 5), (12, 5)])
-async def test_half_way_the_end_is_told_within_a_quarter_for_models_of_unequal_speed(count: int, lanes: int, tmp_path: Path) -> None:
-    """The clock is simulated, pages take what chance gives them; 24 pages half-way go by the run itself, few by history."""
+@pytest.mark.parametrize(("count", "lanes", "often"), [(24, 1, 80), (24, 5, 80), (24, 8, 80), (8, 5, 80), (12, 5, 80), (4, 5, 60)])
+async def test_half_way_the_end_is_told_within_a_quarter_for_models_of_unequal_speed(
+    count: int, lanes: int, often: int, tmp_path: Path
+) -> None:
+    """The clock is simulated, pages take what chance gives them; 24 pages half-way go by the run itself, few by history.
+
+    Four pages that are all in work at once end with the slowest of them, which no median knows.
+    """
     chance = Random(20261125)
     speeds = {"quick": 2.0, "middle": 20.0, "slow": 75.0}
 
@@ -78,7 +83,7 @@ async def test_half_way_the_end_is_told_within_a_quarter_for_models_of_unequal_s
             told = pace.end(count - half, half, NOW + timedelta(seconds=done[half - 1]))
             assert told is not None
             near += abs((told - NOW).total_seconds() / done[-1] - 1) < 0.25
-        assert near >= 80, f"{model}: {near} of 100"
+        assert near >= often, f"{model}: {near} of 100"
     await store.close()
 
 
