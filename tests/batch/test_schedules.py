@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import getpass
 import json
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
+from batching import Bench
 
 from docsfy_jupyter.batch.parameters import BatchFile, read_file, read_parameters
 from docsfy_jupyter.batch.result import OUTCOMES
@@ -81,6 +84,61 @@ def test_jupyter_scheduler_gets_source_in_which_texts_have_quotes() -> None:
     pasted = {name: ast.literal_eval(source) for name, source in body["parameters"].items()}
     assert read_parameters(pasted).variants[0].branch == "1.10"
     json.dumps(body)
+
+
+def like_cron(line: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a line of a crontab as cron does: by sh, at home, with these four variables alone."""
+    command = line.split(maxsplit=5)[5].replace("/srv/docs", str(home / "docs"))
+    environment = {"HOME": str(home), "LOGNAME": getpass.getuser(), "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(["/bin/sh", "-c", command], env=environment, cwd=home, capture_output=True, text=True, timeout=150, check=False)
+
+
+def test_the_line_for_the_crontab_brings_the_file_up_to_date(bench: Bench, tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    script = (FOLDER / "nightly.sh").read_text("utf-8")
+    (line,) = re.findall(r"^#\s+(\d.* /srv/docs/nightly\.sh .*)$", script, re.MULTILINE)
+    (docs / "nightly.sh").write_text(script.replace("http://127.0.0.1:8888/", bench.server.url))
+    (docs / "nightly.sh").chmod(0o755)
+    (docs / "token").write_text(bench.server.token)
+    repo = bench.repo("nächtlich")
+    variants = [{"repo": str(repo), "name": "nightly", "provider": "fake", "model": "pages=1"}]
+    (docs / "batch.yaml").write_text(yaml.safe_dump({"variants": variants}, allow_unicode=True), "utf-8")
+
+    assert like_cron(line, tmp_path).returncode == 127
+    assert "jupyter docsfy is not in " in (docs / "nightly.log").read_text("utf-8")
+    (docs / "venv" / "bin").mkdir(parents=True)
+    for name in ("jupyter", "jupyter-docsfy"):
+        (docs / "venv" / "bin" / name).symlink_to(Path(sys.prefix) / "bin" / name)
+    done = like_cron(line, tmp_path)
+    log = (docs / "nightly.log").read_text("utf-8")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), log
+    assert "nightly/main/fake/pages=1 · ready" in log
+    assert bench.server.token not in log
+    assert "1 ready of 1 variant" in (docs / "last-summary.md").read_text("utf-8")
+    assert len(list((docs / "runs").iterdir())) == 1
+
+
+@pytest.mark.parametrize("own_server", [True, False])
+def test_the_workflows_last_command_does_its_work_and_fails_when_a_variant_does(bench: Bench, tmp_path: Path, own_server: bool) -> None:
+    (job,) = yaml.safe_load((FOLDER / "github-actions.yaml").read_text("utf-8"))["jobs"].values()
+    (step,) = [step["run"] for step in job["steps"] if "jupyter docsfy batch" in step.get("run", "")]
+    repo = bench.repo(f"workflow{own_server}")
+    good, bad = {"repo": str(repo), "provider": "local"}, {"repo": str(repo), "name": "gone", "branch": "gone"}
+    given = {"JUPYTER_URL": "", "DOCSFY_JUPYTER_TOKEN": ""}  # as GitHub sets what the repository has not
+    if not own_server:
+        given = {"JUPYTER_URL": bench.server.url, "DOCSFY_JUPYTER_TOKEN": bench.server.token}
+    environment = {
+        "HOME": str(tmp_path), "PATH": f"{Path(sys.prefix) / 'bin'}:/usr/bin:/bin", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"), **given
+    }  # fmt: skip
+    for variants, code, says in (([good, bad], 1, "1 ready, 1 failed of 2 variants"), ([good], 0, "1 up to date of 1 variant")):
+        (tmp_path / "batch.yaml").write_text(yaml.safe_dump({"variants": variants}), "utf-8")
+        command = ["bash", "-e", "-c", step]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False)
+        assert done.returncode == code, done.stderr
+        assert says in (tmp_path / "summary").read_text("utf-8")
+    assert (tmp_path / ".docsfy").is_dir() is own_server
+    assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
 class Hub(BaseHTTPRequestHandler):
