@@ -11,7 +11,6 @@ half of that.
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import sys
 import tempfile
@@ -19,11 +18,10 @@ import threading
 import time
 from pathlib import Path
 
-import duckdb
 from event_loop import LIMIT, TOKEN, Server, make_repository, percentile
+from past import make_past
 
 from docsfy_jupyter import connect, history
-from docsfy_jupyter.store.store import Store
 
 EVENTS, RUNS, GENERATIONS, ROUNDS = 100_000, 1_000, 3, 15
 SECONDS = 1.0
@@ -32,32 +30,6 @@ QUESTIONS = (
     "SELECT kind, count(*) FROM events GROUP BY ALL ORDER BY 2 DESC",
     "SELECT stage, median(epoch(ended_at - began_at)) FROM stages GROUP BY ALL",
 )
-PAST = (
-    f"""INSERT INTO runs
-        (generation_id, name, branch, ai_provider, ai_model, owner, started_at, ended_at, outcome, cost_usd, stage_times)
-        SELECT 'run-' || n, 'past-' || n % 50, 'main', 'local', 'model-' || n % 3, 'bench', now() - to_hours(n::INT),
-               now() - to_hours(n::INT) + INTERVAL 5 MINUTE, 'ready', n % 7 / 10,
-               json_object('cloning', (now() - to_hours(n::INT))::VARCHAR, 'rendering', (now() - to_hours(n::INT))::VARCHAR)
-        FROM range({RUNS}) AS past(n)""",
-    f"""INSERT INTO events (generation_id, occurred_at, kind, text, details)
-        SELECT 'run-' || n % {RUNS}, now() - to_seconds(n::INT), 'page', 'Generated page ' || n || ': A title', '{{"n": 1}}'
-        FROM range({EVENTS}) AS past(n)""",
-    f"""INSERT INTO pages (generation_id, slug, provider, model, seconds, outcome, occurred_at)
-        SELECT 'run-' || n % {RUNS}, 'page-' || n % 20, 'local', 'static', n % 90 / 10, 'fresh', now()
-        FROM range({20 * RUNS}) AS past(n)""",
-)
-
-
-def seed(data: Path) -> None:
-    """Make a database with a past."""
-
-    async def make() -> None:
-        await (await Store.open(data)).close()
-
-    asyncio.run(make())
-    with duckdb.connect(str(data / "docsfy.duckdb")) as connection:
-        for statement in PAST:
-            connection.execute(statement)
 
 
 def asked(server: Server) -> list[float]:
@@ -85,7 +57,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         (home / "working").mkdir()
-        seed(home / "working" / "data")
+        make_past(home / "working" / "data", 0, RUNS, EVENTS)
         working, idle = Server(home / "working", 4), Server(home / "idle", 4)
         try:
             working.wait()

@@ -114,6 +114,8 @@ MAX_BATCH = 1000
 class GenerateBatch(RootModel[Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]]):
     """A list of bodies of ``POST api/generate``; each is validated by itself."""
 
+    model_config = ConfigDict(defer_build=True)
+
 
 def validated(model: type[M], data: object) -> M:
     """Validate decoded JSON, or the values of a query.

@@ -76,7 +76,7 @@ class Estimator:
             lambda: parse_source(repo_url=request.repo_url, repo_path=request.repo_path, policy=self._settings.policy)
         )
         name, owner = request.name or default_name(source), request.owner or user
-        check_not_taken(self._feed.rows(), name, owner, source)
+        check_not_taken(self._feed.named(name), name, owner, source)
         row = self._row(request, name, owner, provider.name, model)
         branch = await self._branch(request, source, row)
         local = await self._local(source, branch) if source.kind == "path" and branch else None
@@ -104,8 +104,8 @@ class Estimator:
 
     def _row(self, request: GenerateRequest, name: str, owner: str, provider: str, model: str) -> Variant | None:
         """Return the row that the run would continue; without a branch the default branch's, else the only one."""
-        wanted = (name, owner, provider, model)
-        rows = [row for row in self._feed.rows() if (row.name, row.owner, row.ai_provider, row.ai_model) == wanted]
+        wanted = (owner, provider, model)
+        rows = [row for row in self._feed.named(name) if (row.owner, row.ai_provider, row.ai_model) == wanted]
         if request.branch is not None:
             rows = [row for row in rows if row.branch == request.branch]
         rows = [row for row in rows if row.is_default_branch] or rows

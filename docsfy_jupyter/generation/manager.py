@@ -229,7 +229,7 @@ class Manager:
 
     def _reserve(self, key: VariantKey, source: Source, user: str) -> Run:
         """Take the key: no await between the look and the taking, so that two requests never both win."""
-        check_not_taken(self.feed.rows(), key.name, key.owner, source)
+        check_not_taken(self.feed.named(key.name), key.name, key.owner, source)
         if key in self._runs:
             in_progress = self._runs[key].generation_id
             raise AlreadyGenerating(f"{key.address} is already generating; wait for it or abort it.", generation_id=in_progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,6 +12,8 @@ from docsfy_jupyter.errors import Ambiguous, BadRequest, NotFound
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.models import Variant
 from docsfy_jupyter.requests import check_segment
+
+_COMPARED = 100  # names on either side
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ def matching(feed: ChangeFeed, address: Address) -> list[Variant]:
     """Return the rows that an address may mean."""
     return [
         row
-        for row in feed.rows()
-        if (row.name, row.ai_provider, row.ai_model) == (address.name, address.provider, address.model)
+        for row in feed.named(address.name)
+        if (row.ai_provider, row.ai_model) == (address.provider, address.model)
         and address.branch in (None, row.branch)
         and address.owner in (None, row.owner)
     ]
@@ -75,7 +78,7 @@ def named_by(feed: ChangeFeed, segments: Sequence[str]) -> tuple[Address, list[s
         if matching(feed, address):
             return address, rest
     path = "/".join(segments)
-    fitting = [one for row in feed.rows() for one in _forms(row) if f"{path}/".startswith(f"{one.text}/")]
+    fitting = [one for row in feed.named(segments[0]) for one in _forms(row) if f"{path}/".startswith(f"{one.text}/")]
     if not fitting:
         return None
     longest = max(fitting, key=lambda one: len(one.text))
@@ -96,10 +99,17 @@ def _forms(row: Variant) -> tuple[Address, Address]:
 
 def near_misses(feed: ChangeFeed, wanted: str) -> list[str]:
     """Return up to three addresses that somebody who asked for `wanted` may have meant, the likeliest first."""
-    known = sorted({row.address for row in feed.rows()})
     name = wanted.split("/", 1)[0]
-    of_name = [address for address in known if address.split("/", 1)[0] == name]
-    return get_close_matches(wanted, of_name or known, n=3, cutoff=0.0 if of_name else 0.6)
+    of_name = sorted(row.address for row in feed.named(name))
+    known = of_name or [row.address for near in _near_names(feed, name) for row in feed.named(near)]
+    return get_close_matches(wanted, known, n=3, cutoff=0.0 if of_name else 0.6)
+
+
+def _near_names(feed: ChangeFeed, name: str) -> list[str]:
+    """Return the names of projects around a name in the order of the alphabet: to compare all of thousands takes seconds."""
+    names = sorted(feed.names())
+    place = bisect_left(names, name)
+    return names[max(0, place - _COMPARED) : place + _COMPARED]
 
 
 def missing(what: str, near: Sequence[str]) -> NotFound:
@@ -112,7 +122,8 @@ def missing(what: str, near: Sequence[str]) -> NotFound:
 
 def missing_project(feed: ChangeFeed, name: str, owner: str | None) -> NotFound:
     """Return the error for a project that is not there."""
-    names = sorted({row.name for row in feed.rows() if owner in (None, row.owner)})
+    near = _near_names(feed, name)
+    names = [known for known in near if owner is None or any(row.owner == owner for row in feed.named(known))]
     return missing(f"project {name!r}{f' of {owner}' if owner else ''}", get_close_matches(name, names, n=3))
 
 

@@ -25,8 +25,9 @@ from docsfy_jupyter.models import Variant, utc_now
 from docsfy_jupyter.providers.base import Provider, ProviderOptions
 from docsfy_jupyter.providers.prices import Prices, load_prices
 from docsfy_jupyter.providers.registry import ProviderRegistry
-from docsfy_jupyter.server.base import MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING
+from docsfy_jupyter.server.base import LISTING_SETTING, MANAGER_SETTING, SECRET_SETTING, SERVER_ID_SETTING
 from docsfy_jupyter.server.batches import BATCHES_SETTING, Batches
+from docsfy_jupyter.server.listing import Listing
 from docsfy_jupyter.server.openapi import ROUTES_SETTING
 from docsfy_jupyter.server.routes import ROUTES, rules
 from docsfy_jupyter.server.status_events import StatusEvents
@@ -188,6 +189,7 @@ class DocsfyApp(ExtensionApp):
         providers = ProviderRegistry(dict(self.command_providers), self._makers(), wanted)
         self.settings[MANAGER_SETTING] = Manager(options, providers, self.log)
         self.settings[BATCHES_SETTING] = Batches(self.manager)
+        self.settings[LISTING_SETTING] = Listing(self.manager.feed)
 
     def initialize_handlers(self) -> None:
         """Register the routes."""

@@ -26,11 +26,13 @@ from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.requests import validated
 from docsfy_jupyter.server.addressing import decode_segment
+from docsfy_jupyter.server.listing import Listing
 from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
 RESOURCE = "docsfy"
 SECRET_SETTING = "docsfy_secret"  # noqa: S105  the name of a setting, not a secret
 MANAGER_SETTING = "docsfy_manager"
+LISTING_SETTING = "docsfy_listing"
 SERVER_ID_SETTING = "docsfy_server_id"
 RIGHTS_HEADER = "Docsfy-May"  # tells a panel what its login may do, so that it offers nothing else
 SERVER_ID_HEADER = "Docsfy-Server"  # tells a panel in a browser whether its kernel speaks of this very server
@@ -69,6 +71,12 @@ class DocsfyHandler(APIHandler):
         """The one bridge from handlers to state."""
         manager: Manager = self.settings[MANAGER_SETTING]
         return manager
+
+    @property
+    def listing(self) -> Listing:
+        """The texts of the listing."""
+        listing: Listing = self.settings[LISTING_SETTING]
+        return listing
 
     @property
     def caller(self) -> str:
@@ -213,13 +221,18 @@ class DocsfyHandler(APIHandler):
     def reply_tagged(self, data: Any) -> None:
         """Finish with JSON and its ETag, or with 304 where the caller has that already."""
         text = json.dumps(data, allow_nan=False)
-        self.set_header("Etag", f'"{_tag(text)}"')
-        self.set_header("Cache-Control", "no-cache")
-        if _tag(text) in self.given_tags():
-            self.set_status(304)
-            self.finish()
-        else:
+        if not self.is_known(_tag(text)):
             self.finish(text)
+
+    def is_known(self, tag: str) -> bool:
+        """Set an answer's ETag; finish with 304 where the caller has that already."""
+        self.set_header("Etag", f'"{tag}"')
+        self.set_header("Cache-Control", "no-cache")
+        if tag not in self.given_tags():
+            return False
+        self.set_status(304)
+        self.finish()
+        return True
 
     def given_tags(self) -> set[str]:
         """Return the tags that the caller has: the header's, and that of the query."""

@@ -98,8 +98,8 @@ class BatchHandler(DocsfyHandler):
         runs, _ = await store.list_runs({"batch": batch_id}, MAX_BATCH, 0)
         if not runs:
             raise NotFound(f"There is no batch {batch_id[:60]!r}.")
-        own = {run["generation_id"] for run in runs}
-        return batch_id, runs, [row for row in self.manager.feed.rows() if row.generation_id in own]
+        rows = (self.manager.feed.of_run(run["generation_id"]) for run in runs)
+        return batch_id, runs, [row for row in rows if row is not None]
 
     async def get_batch(self) -> None:
         """Answer the runs of a batch, their variants and the sums."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,6 @@ from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, matching, missing_project, resolve
 from docsfy_jupyter.server.base import ACTIONS, RIGHTS_HEADER, DocsfyHandler
 from docsfy_jupyter.server.batches import BATCHES_SETTING, Batches, accepted
-from docsfy_jupyter.server.listing import known_choices, newest_first
 from docsfy_jupyter.server.queries import (
     AbortQuery,
     AddressQuery,
@@ -29,7 +28,6 @@ from docsfy_jupyter.server.queries import (
     RunsQuery,
 )
 from docsfy_jupyter.server.route import Route
-from docsfy_jupyter.server.summaries import Summaries
 from docsfy_jupyter.site.archive import write_archive
 from docsfy_jupyter.site.versions import SiteVersions
 
@@ -81,50 +79,43 @@ class ListHandler(DocsfyHandler):
     async def list_projects(self, query: ListQuery) -> None:
         """List the variants, newest first."""
         await self.manager.ready()
-        feed = self.manager.feed
-        rows = newest_first(await self._rows(query))
-        shown = rows[query.offset : query.offset + min(query.limit, 10_000)]
-        self.reply_tagged(
-            {
-                "projects": self._drawn(shown) if query.view else [row.to_json(slim=not query.full) for row in shown],
-                **known_choices(feed),
-                "total": len(rows),
-                "rev": feed.revision,
-            }
-        )
+        listing = self.listing
+        if query.wait is None and self.is_known(listing.tag):
+            return
+        rows, total = await self._found(query)
+        if not self.is_known(listing.tag):
+            self.finish(listing.text(rows, total, drawn=query.view is not None, full=query.full))
 
-    async def _rows(self, query: ListQuery) -> list[Variant]:
-        """Return the rows that fit; where none does, wait for one as long as the query says."""
-        loop, feed = asyncio.get_running_loop(), self.manager.feed
+    async def _found(self, query: ListQuery) -> tuple[list[Variant], int]:
+        """Return the rows to show, and how many fit; where none does, wait for one as long as the query says."""
+        loop, feed, limit = asyncio.get_running_loop(), self.manager.feed, min(query.limit, 10_000)
         deadline = loop.time() + min(query.wait or 0.0, MAX_WAIT)
         while True:
             revision = feed.revision
-            rows = [row for row in feed.rows() if self._wanted(row, query)]
-            if rows or loop.time() >= deadline or not await feed.wait(revision, deadline - loop.time()):
-                return rows
+            if not (query.since or query.status or query.provider or query.q):
+                rows, total = feed.newest(query.offset, limit), len(feed)
+            else:
+                fitting = [row for row in feed.changed_after(query.since) if _wanted(row, query)]
+                rows, total = fitting[query.offset : query.offset + limit], len(fitting)
+            if total or loop.time() >= deadline or not await feed.wait(revision, deadline - loop.time()):
+                return rows, total
 
     async def list_freshness(self, query: FreshnessQuery) -> None:
         """List whether the variants document what their branches hold now."""
         await self.manager.ready()
         wanted = ListQuery(q=query.q)
-        rows = sorted(
-            (row for row in self.manager.feed.rows() if query.name in (None, row.name) and self._wanted(row, wanted)),
-            key=lambda row: row.key,
-        )
+        known = self.manager.feed.rows() if query.name is None else self.manager.feed.named(query.name)
+        rows = sorted((row for row in known if _wanted(row, wanted)), key=lambda row: row.key)
         shown = rows[query.offset : query.offset + min(query.limit, 1000)]
         self.reply({"variants": await self.manager.freshness.of(shown, anew=query.refresh), "total": len(rows)})
 
-    def _drawn(self, rows: Sequence[Variant]) -> list[dict[str, Any]]:
-        summaries: Summaries = self.settings.setdefault("docsfy_summaries", Summaries())
-        return summaries.of(rows)
 
-    def _wanted(self, row: Variant, query: ListQuery) -> bool:
-        return (
-            query.status in (None, row.status)
-            and query.provider in (None, "", row.ai_provider)
-            and (not query.q or query.q.casefold() in f"{row.address} {row.repo_url}".casefold())
-            and self.manager.feed.changed_after(row.key, query.since)
-        )
+def _wanted(row: Variant, query: ListQuery) -> bool:
+    return (
+        query.status in (None, row.status)
+        and query.provider in (None, "", row.ai_provider)
+        and (not query.q or query.q.casefold() in f"{row.address} {row.repo_url}".casefold())
+    )
 
 
 class VariantHandler(DocsfyHandler):
@@ -259,9 +250,9 @@ class RunIdHandler(VariantHandler):
             wanted = str(uuid.UUID(text))
         except ValueError:
             raise BadRequest(f"{text[:60]!r} is not a generation id (a UUID).") from None
-        for row in self.manager.feed.rows():
-            if row.generation_id == wanted:
-                return row
+        row = self.manager.feed.of_run(wanted)
+        if row is not None:
+            return row
         raise NotFound(f"No variant's latest run is {wanted}.")
 
 
@@ -277,9 +268,7 @@ class ProjectHandler(VariantHandler):
         """
         await self.manager.ready()
         name, owner = self.path_parts()["name"], validated(OwnerQuery, self.query_values()).owner
-        rows = sorted(
-            (row for row in self.manager.feed.rows() if row.name == name and owner in (None, row.owner)), key=lambda row: row.key
-        )
+        rows = sorted((row for row in self.manager.feed.named(name) if owner in (None, row.owner)), key=lambda row: row.key)
         if not rows:
             raise missing_project(self.manager.feed, name, owner)
         return rows

@@ -15,7 +15,6 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant, VariantKey
 from docsfy_jupyter.server.base import SECRET_SETTING, DocsfyHandler
-from docsfy_jupyter.server.listing import listing
 
 PING = 25.0  # seconds between messages that only say that the line is alive; docsfy's clients are told of 30
 _CALM = 0.1  # seconds between two looks at the rows: a run that is quick changes its row many times a second
@@ -36,9 +35,9 @@ class UpdatesHandler(WebSocketMixin, WebSocketHandler, DocsfyHandler):
 
     async def follow(self) -> None:
         """Follow all variants over a WebSocket: ``sync``, ``progress``, ``status_change`` and ``ping`` messages."""
-        feed = self.manager.feed
+        feed, listing = self.manager.feed, self.listing
         revision, known = feed.revision, {row.key: row for row in feed.rows()}
-        await self._send(type="sync", **listing(feed))
+        await self.write_message(listing.sync())
         loop = asyncio.get_running_loop()
         ping_at = loop.time() + PING
         while True:
@@ -48,7 +47,7 @@ class UpdatesHandler(WebSocketMixin, WebSocketHandler, DocsfyHandler):
                 ping_at = loop.time() + PING
             revision, rows = feed.revision, {row.key: row for row in feed.rows()}
             if known.keys() - rows.keys():  # there is no message for a row that was deleted
-                await self._send(type="sync", **listing(feed))
+                await self.write_message(listing.sync())
             else:
                 await self._send_changes(known, rows)
             known = rows

@@ -17,8 +17,6 @@ from servers import Server, await_health, end, launch, make_demo_repo
 from docsfy_jupyter import Dashboard, GenerationFailed, connect, view
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.money import dollars
-from docsfy_jupyter.screen import screen
-from docsfy_jupyter.server.summaries import Summaries
 from docsfy_jupyter.view import ASSETS, bundled, read_asset
 
 HOSTILE = "pages=3,fail=page-2,x=<img src=x onerror=window.hit=1>"
@@ -59,14 +57,6 @@ def test_the_listing_draws_each_row_as_its_own_screen_does(board_server: Server)
         alone = board_server.call("GET", "api/variant", params=query).json()
         assert row == {name: value for name, value in alone.items() if name != "log"}
     assert {row["label"] for row in rows} == {"Complete", "Failed"}
-
-
-def test_a_summary_is_made_once_a_change() -> None:
-    summaries, row = Summaries(), variant(1)
-    (first,) = summaries.of([row])
-    assert summaries.of([row])[0] is first
-    (second,) = summaries.of([variant(2)])
-    assert second == {name: value for name, value in screen(variant(2)).items() if name != "log"}
 
 
 @pytest.mark.parametrize("name", ["dashboard.js", "panel.js"])

@@ -1,0 +1,126 @@
+"""What the extension adds to a Jupyter server's start and to its memory when it is idle.
+
+Three servers start in turns: a bare one, one whose only extension opens a DuckDB file with our settings, and ours. Measured is
+the time from the process's start to the first answer of Jupyter's own status call, and, some seconds later, the memory that
+only this process has.
+
+Run ``python benchmarks/start.py``. The file is also the extension that opens DuckDB.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from event_loop import QUICK_START, TOKEN
+from jupyter_server.extension.application import ExtensionApp
+from rows import alone, parser, report
+
+TURNS, SETTLE = 9, 3.0  # seconds until the memory of an idle server stays
+START, MEMORY, OURS = 300.0, 90.0, 25.0  # milliseconds, MB, MB without DuckDB
+SERVERS = {"bare": {}, "duckdb": {"start": True}, "ours": {"docsfy_jupyter": True}}
+OTHERS = ("docsfy_jupyter", "jupyterlab", "notebook", "notebook_shim", "jupyter_lsp", "jupyter_server_terminals")
+
+
+class OpensDuckDB(ExtensionApp):
+    """Opens a database as our store does, and does nothing with it."""
+
+    name = "start"
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        import duckdb  # noqa: PLC0415  only this server pays for it
+
+        self._connection = duckdb.connect(os.environ["START_DATABASE"], config={"threads": 2, "memory_limit": "512MB"})
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
+
+
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    return [{"module": "start", "app": OpensDuckDB}]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A start: milliseconds by the clock and of the processor until the first answer, and MB when idle."""
+
+    clock: float
+    processor: float
+    memory: float
+
+
+def started(home: Path, extensions: dict[str, bool]) -> Start:
+    """Start a server, measure it, stop it."""
+    home.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable, "-c", QUICK_START, f"--ServerApp.port={port}", "--no-browser", "--allow-root",
+        f"--ServerApp.root_dir={home}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.log_level=ERROR",
+        f"--ServerApp.jpserver_extensions={(dict.fromkeys(OTHERS, False) | extensions)!r}",
+        f"--DocsfyApp.data_dir={home / 'data'}",
+    ]  # fmt: skip
+    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "PYTHONPATH": path, "START_DATABASE": str(home / "bare.duckdb"), "JUPYTER_PLATFORM_DIRS": "1"}
+    env |= {"JUPYTER_RUNTIME_DIR": str(home / "run"), "JUPYTER_CONFIG_DIR": str(home / "config")}
+    began = time.perf_counter()
+    process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
+    try:
+        wait(f"http://127.0.0.1:{port}/api/status?token={TOKEN}")
+        clock = 1000 * (time.perf_counter() - began)
+        watched = psutil.Process(process.pid)
+        times = watched.cpu_times()
+        time.sleep(SETTLE)
+        return Start(clock, 1000 * (times.user + times.system), watched.memory_full_info().uss / 1e6)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait(url: str) -> None:
+    """Ask until it answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(6000):
+        with contextlib.suppress(OSError), opener.open(url, timeout=60):
+            return
+        time.sleep(0.005)
+    raise SystemExit("the server did not start")
+
+
+def main() -> int:
+    """Measure in turns; return the exit code."""
+    options = parser(__doc__).parse_args()
+    turns: list[dict[str, Start]] = []
+    with tempfile.TemporaryDirectory() as name:
+        for number in range(TURNS + 1):
+            turn = {kind: started(Path(name) / f"{kind}-{number}", extensions) for kind, extensions in SERVERS.items()}
+            turns += [turn] if number else []  # the first one reads everything from the disk
+    bare, duckdb, ours = ([turn[kind] for turn in turns] for kind in SERVERS)
+    pairs = list(zip(ours, bare, strict=True))
+    at_all = f"of {statistics.median(start.clock for start in ours):.0f} ms"
+    rows = [
+        alone("server start, added, ms", [o.clock - b.clock for o, b in pairs], at_most=START, note=at_all),
+        alone("server start, added, CPU ms", [o.processor - b.processor for o, b in pairs], note="opening the database included"),
+        alone("idle memory, added, MB", [o.memory - b.memory for o, b in pairs], at_most=MEMORY),
+        alone(
+            "idle memory, added without DuckDB, MB",
+            [o.memory - d.memory for o, d in zip(ours, duckdb, strict=True)],
+            at_most=OURS,
+            note=f"DuckDB alone {statistics.median(d.memory - b.memory for d, b in zip(duckdb, bare, strict=True)):.0f} MB",
+        ),
+    ]
+    return report(rows, options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
