@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -13,7 +12,7 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from docsfy_jupyter.errors import BadRequest
-from docsfy_jupyter.models import Status, Variant, VariantKey
+from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.server.base import SECRET_SETTING, DocsfyHandler
 
 PING = 25.0  # seconds between messages that only say that the line is alive; docsfy's clients are told of 30
@@ -45,22 +44,22 @@ class UpdatesHandler(WebSocketMixin, WebSocketHandler, DocsfyHandler):
             if loop.time() >= ping_at:
                 await self._send(type="ping")
                 ping_at = loop.time() + PING
-            revision, rows = feed.revision, {row.key: row for row in feed.rows()}
-            if known.keys() - rows.keys():  # there is no message for a row that was deleted
+            changed, revision, before = feed.changed_after(revision), feed.revision, revision
+            gone = [key for key in known if feed.get(key) is None] if feed.members_revision > before else ()
+            if gone:  # there is no message for a row that was deleted
                 await self.write_message(listing.sync())
-            else:
-                await self._send_changes(known, rows)
-            known = rows
+            for key in gone:
+                del known[key]
+            for row in reversed(changed):  # the oldest first
+                if not gone:
+                    await self._send_change(known.get(row.key), row)
+                known[row.key] = row
             await asyncio.sleep(_CALM)
 
-    async def _send_changes(self, known: Mapping[VariantKey, Variant], rows: Mapping[VariantKey, Variant]) -> None:
-        for key, row in rows.items():
-            before = known.get(key)
-            if before is row:
-                continue
-            message = change(before, row)
-            if message is not None:
-                await self._send(**message)
+    async def _send_change(self, before: Variant | None, row: Variant) -> None:
+        message = change(before, row)
+        if message is not None:
+            await self._send(**message)
 
     async def _send(self, **message: Any) -> None:
         await self.write_message(json.dumps(message, allow_nan=False))  # awaited: a slow reader slows nobody but itself
