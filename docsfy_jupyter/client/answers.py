@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -11,6 +13,8 @@ from docsfy_jupyter import errors
 _KINDS = {
     kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.DocsfyError)
 }
+_HUB_HEADER = "x-jupyterhub-version"  # in every answer of JupyterHub and of its users' servers
+_LOGIN = re.compile(r"/(login|oauth_login|api/oauth2/authorize)/?$")
 _DETAILS = ("candidates", "faults", "holder")
 
 Outcome = httpx.Response | errors.DocsfyError
@@ -56,32 +60,51 @@ def judged(answer: httpx.Response, url: str, *, with_token: bool, data: bool) ->
         return answer
     if answer.is_success:
         return answer if not data or _is_json(answer) else _foreign(answer, url)
+    hub = _HUB_HEADER in answer.headers
     if answer.is_redirect:
         where = answer.headers.get("location", "")
-        if "login" in where:
-            return _refused(url, with_token=with_token)
-        return errors.ServerUnreachable(f"{url} is stopped or has moved: it sends to {where}. Start your server again.")
+        if _LOGIN.search(urlsplit(where).path):
+            return _refused(url, with_token=with_token, hub=hub)
+        return _stopped(url, where, hub=hub)
     body = _body(answer)
     text = str(body.get("detail") or body.get("message") or "")
     if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return _forbidden(text or answer.text[:2000], url, body, with_token=with_token)
+        return _forbidden(text or answer.text[:2000], url, body, with_token=with_token, hub=hub)
     if "detail" not in body:
         return _foreign(answer, url)
     kind = _KINDS.get(str(body.get("code")), errors.DocsfyError)
     return kind(text, **{name: body[name] for name in _DETAILS if name in body})
 
 
-def _forbidden(text: str, url: str, body: dict[str, Any], *, with_token: bool) -> errors.DocsfyError:
+def _forbidden(text: str, url: str, body: dict[str, Any], *, with_token: bool, hub: bool) -> errors.DocsfyError:
     """Tell a Host that is refused and a user who may not from a token that is wrong: the advice differs."""
     if "Host" in text:
         sentence = text if body else "the server answers to local names only (its trait ServerApp.local_hostnames)"
         return errors.TokenNotAccepted(f"{url} refused the name in its address: {sentence}. Use 127.0.0.1 or localhost.")
     if body.get("code") == errors.NotPermitted.code:
         return errors.NotPermitted(f"{url}: {text}")
-    return _refused(url, with_token=with_token)
+    return _refused(url, with_token=with_token, hub=hub)
 
 
-def _refused(url: str, *, with_token: bool) -> errors.TokenNotAccepted:
+def _stopped(url: str, where: str, *, hub: bool) -> errors.ServerUnreachable:
+    if hub:  # JupyterHub has the address, and no server behind it
+        home = _hub_page(url, "home")
+        return errors.ServerUnreachable(f"The JupyterHub server {url} is stopped. Start it at {home}, then try again.")
+    return errors.ServerUnreachable(f"{url} is stopped or has moved: it sends to {where}. Start your server again.")
+
+
+def _hub_page(url: str, name: str) -> str:
+    """Return the address of a page of the Hub whose user's server has a URL."""
+    return f"{url.partition('/user/')[0]}/hub/{name}"
+
+
+def _refused(url: str, *, with_token: bool, hub: bool) -> errors.TokenNotAccepted:
+    if hub:
+        what = "The token is not accepted by" if with_token else "A token is wanted, and none was passed, by"
+        return errors.TokenNotAccepted(
+            f"{what} the JupyterHub server {url}. It takes tokens of its own user, and of others who may access it (the scope "
+            f"access:servers); {_hub_page(url, 'token')} makes one."
+        )
     if with_token:
         return errors.TokenNotAccepted(f"The token is not accepted by {url}; `jupyter server list` shows the right one.")
     return errors.TokenNotAccepted(

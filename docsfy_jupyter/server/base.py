@@ -18,8 +18,9 @@ from urllib.parse import quote
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth import User
-from jupyter_server.base.handlers import APIHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import iostream, web
+from tornado.httputil import url_concat
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.generation.killing import unbroken
@@ -60,6 +61,7 @@ class DocsfyHandler(APIHandler):
     """
 
     auth_resource = RESOURCE
+    for_people = False  # whether a browser that opens it may be sent to log in
 
     def initialize(self, readings: Sequence[Route] = ()) -> None:
         """Take the routes that this path fits, the preferred first."""
@@ -108,6 +110,9 @@ class DocsfyHandler(APIHandler):
                 )
             await super().prepare()
             if self.current_user is None:
+                if self.for_people and "text/html" in self.request.headers.get("Accept", ""):
+                    self._send_to_login()
+                    return
                 raise web.HTTPError(403, "Not logged in: the token is missing or not accepted.")
         action = ACTIONS.get(self.request.method or "", "read")
         if not await self.may(action):
@@ -115,6 +120,16 @@ class DocsfyHandler(APIHandler):
             raise errors.NotPermitted(f"This user may not {_DOING[action]} here: {reason}.")
         self.set_header(SERVER_ID_HEADER, self.settings.get(SERVER_ID_SETTING, ""))
         self.check_method()
+
+    def get_login_url(self) -> str:
+        """Return where somebody logs in; an API has no such place, and answers 403."""
+        return JupyterHandler.get_login_url(self) if self.for_people else super().get_login_url()
+
+    def _send_to_login(self) -> None:
+        where = self.get_login_url()
+        if "?" not in where:  # one with a query, JupyterHub's, knows the way back
+            where = url_concat(where, {"next": self.request.uri or ""})
+        self.redirect(where)
 
     async def may(self, action: str) -> bool:
         """Whether Jupyter's authorizer lets the caller ``read``, ``execute`` or ``write``."""

@@ -23,6 +23,9 @@ POLICY = (
 class AssetHandler(DocsfyHandler):
     """``assets/{name}``: the view's module and style sheets."""
 
+    def check_xsrf_cookie(self) -> None:
+        """Let modules in: for the way in which browsers fetch them JupyterHub wants a header that they cannot have."""
+
     async def get_asset(self) -> None:
         """Send a module or style sheet of the view."""
         name = self.path_parts()["asset"]
@@ -42,6 +45,8 @@ class AssetHandler(DocsfyHandler):
 
 class PageHandler(DocsfyHandler):
     """Base of the pages."""
+
+    for_people = True
 
     def send_page(self, text: str) -> None:
         """Send a page whose module may read and act; its requests prove by Jupyter's XSRF cookie where they come from."""

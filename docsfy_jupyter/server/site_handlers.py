@@ -24,6 +24,8 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html; cha
 class SiteHandler(DocsfyHandler):
     """``docs/{name}/[{branch}/]{provider}/{model}/{path}``: the last good site."""
 
+    for_people = True
+
     async def get_site(self) -> None:
         """Send one file of the last good site."""
         await self.manager.ready()

@@ -172,7 +172,7 @@ class Board {
 
   failed(error) {
     if (error instanceof LoginExpired) {
-      this.stop("Your login has expired.", "login");
+      this.stop(error.message, "login");
       this.note.append(" ", make("a", { href: this.browser.loginUrl(), target: "_blank", rel: "noopener" }, "Log in"));
       return;
     }
@@ -346,7 +346,7 @@ class Board {
     try {
       await work();
     } catch (error) {
-      this.say(error instanceof LoginExpired ? "Your login has expired." : error.message, "bad");
+      this.say(error.message, "bad");
     } finally {
       this.starting = false;
       this.drawForm();

@@ -1,6 +1,11 @@
 // The two ways to the server: from the browser, and through the kernel.
 
-class LoginExpired extends Error {}
+/** Somebody must log in: the server knows this page no more, or sends it elsewhere, as JupyterHub does for one that is stopped. */
+class LoginExpired extends Error {
+  constructor(moved) {
+    super(moved ? "Your login has expired, or the server was stopped." : "Your login has expired.");
+  }
+}
 const READ_ONLY = "You may look here, but not start or abort runs.";
 
 /** Requests from the browser: they work while the kernel is busy, restarted or dead. */
@@ -36,7 +41,7 @@ class Browser {
     const unknown = answer.status === 403 && method === "GET" && data?.code !== "not_permitted";
     if (answer.type === "opaqueredirect" || answer.status === 401 || unknown) {
       this.known = null; // the next login may be another's
-      throw new LoginExpired();
+      throw new LoginExpired(answer.type === "opaqueredirect");
     }
     const told = (name) => answer.headers.get(name);
     return { status: answer.status, data, etag: told("ETag"), server: told("Docsfy-Server"), may: told("Docsfy-May") };

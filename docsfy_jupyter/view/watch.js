@@ -151,7 +151,7 @@ class Watch {
 
   failed(error) {
     if (error instanceof LoginExpired) {
-      this.take({ ...this.state, notice: { kind: "login", text: "Your login has expired.", link: this.browser.loginUrl() } });
+      this.take({ ...this.state, notice: { kind: "login", text: error.message, link: this.browser.loginUrl() } });
       return;
     }
     this.failures += 1;
@@ -206,7 +206,7 @@ class Watch {
     const answer = await this.browser.call(method, path, options).catch((error) => {
       if (!(error instanceof LoginExpired)) throw new Error(`No connection to the server: ${error.message}`);
       this.failed(error);
-      throw new Error("Your login has expired.");
+      throw new Error(error.message);
     });
     if (answer.status >= 400) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
     return answer.data;

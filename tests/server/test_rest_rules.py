@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
@@ -159,3 +159,16 @@ def test_no_answer_carries_a_traceback_or_html(shared_server: Server) -> None:
         assert answer.headers["content-type"].startswith("application/json"), path
         assert "Traceback" not in answer.text
         assert {"detail", "message", "code"} <= answer.json().keys()
+
+
+@pytest.mark.parametrize("path", ["", "status/demo/main/fake/m?owner=me", "docs/demo/main/fake/m/index.html"])
+def test_a_browser_that_opens_a_page_without_a_login_is_sent_to_log_in_and_comes_back(shared_server: Server, path: str) -> None:
+    address = f"{shared_server.api}{path}"
+    answer = httpx.get(address, headers={"Accept": "text/html,*/*"}, trust_env=False)
+    assert answer.status_code == 302
+    where = urlsplit(answer.headers["location"])
+    (back,) = parse_qs(where.query)["next"]
+    assert (where.path, back) == ("/login", f"/docsfy/{path}")
+    assert httpx.get(address, trust_env=False).status_code == 403, "a program is told so"
+    api = httpx.get(f"{shared_server.api}api/projects", headers={"Accept": "text/html"}, trust_env=False)
+    assert (api.status_code, api.json()["code"]) == (403, "forbidden")

@@ -1,0 +1,119 @@
+"""JupyterHub with its proxy, and users' servers below its prefix: everything works there, for the right people only."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from appearance import SCREENSHOTS
+from browsing import Seen
+from commands import run
+from hub import Hub, jupyterhub
+
+from docsfy_jupyter import ServerUnreachable, TokenNotAccepted, connect
+
+HUB_BATCH = Path(__file__).parents[2] / "docs" / "schedules" / "hub_batch.py"
+ADA, BOB, EVE = "ada", "bob@example.org", "eve"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A Hub with three users; Ada's server runs."""
+    with jupyterhub(tmp_path_factory.mktemp("hub")) as running:
+        for user in (ADA, BOB, EVE):
+            running.ask("POST", f"users/{user}")
+        running.start(ADA)
+        yield running
+
+
+def test_the_guides_file_starts_a_users_server_and_runs_a_batch_there(hub: Hub, shared_repo: Path, tmp_path: Path) -> None:
+    (tmp_path / "batch.yaml").write_text(
+        json.dumps({"variants": [{"repo": str(shared_repo), "provider": "fake", "model": "pages=2"}]})
+    )
+    scopes = [f"{scope}!user={BOB}" for scope in ("servers", "read:users", "access:servers")]
+    env = {**os.environ, "JUPYTERHUB_API_TOKEN": hub.token_of(BOB, *scopes)}
+    env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+    command = [sys.executable, str(HUB_BATCH), hub.url, BOB, "batch.yaml", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    (variant,) = json.loads(done.stdout)["variants"]
+    assert (variant["outcome"], variant["owner"]) == ("ready", BOB)
+    with connect(hub.url_of(BOB), hub.token_of(BOB)) as client:
+        assert client.get("demo", "fake", "pages=2").generation_id == variant["generation_id"]
+
+
+def test_the_command_line_works_below_the_prefix(hub: Hub, shared_repo: Path, tmp_path: Path) -> None:
+    where = ["--url", hub.url_of(ADA), "--token", hub.token_of(ADA)]
+    done = run(tmp_path, "generate", str(shared_repo), "--provider", "fake", "--model", "pages=2", *where)
+    assert done.returncode == 0, done.stderr
+    assert f"The site: {hub.url_of(ADA)}docsfy/docs/demo/main/fake/pages%3D2/index.html" in done.stdout
+    listed = run(tmp_path, "list", "--json", *where)
+    assert [(row["name"], row["owner"]) for row in json.loads(listed.stdout)["projects"]] == [("demo", ADA)]
+
+
+def test_a_stopped_server_is_told_apart_from_a_bad_token(hub: Hub, tmp_path: Path) -> None:
+    page = f"{hub.url}hub/"
+    with connect(hub.url_of(EVE), hub.token_of(EVE)) as client, pytest.raises(ServerUnreachable) as stopped:
+        client.list()
+    assert stopped.value.message == (
+        f"The JupyterHub server {hub.url_of(EVE)}docsfy/ is stopped. Start it at {page}home, then try again."
+    )
+    told = run(tmp_path, "list", "--url", hub.url_of(EVE), "--token", hub.token_of(EVE))
+    assert (told.returncode, "is stopped. Start it at" in told.stderr) == (3, True)
+    for wrong in (hub.token_of(BOB), "nonsense"):
+        for ask in ("list", "generate"):
+            with connect(hub.url_of(ADA), wrong) as client, pytest.raises(TokenNotAccepted) as refused:
+                client.list() if ask == "list" else client.generate("https://example.org/o/r")
+            assert refused.value.message.startswith(
+                f"The token is not accepted by the JupyterHub server {hub.url_of(ADA)}docsfy/."
+            )
+            assert f"{page}token makes one" in refused.value.message
+
+
+@pytest.mark.browser
+def test_the_pages_and_their_buttons_work_below_the_prefix(hub: Hub, shared_repo: Path, seen: Seen) -> None:
+    with connect(hub.url_of(ADA), hub.token_of(ADA)) as client:
+        client.wait(client.generate(shared_repo, provider="fake", model="pages=3"))
+    page = seen.page
+    page.goto(f"{hub.url}hub/login?next=%2Fjh%2Fuser%2Fada%2F")
+    page.get_by_label("Username").fill(ADA)
+    page.get_by_label("Password").fill("any")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Details of demo, fake/pages=3", exact=True).wait_for()
+    assert urlsplit(page.url).path == "/jh/user/ada/docsfy/"
+    page.screenshot(path=SCREENSHOTS / "hub-board.png")
+    page.goto(f"{hub.url_of(ADA)}docsfy/status/demo/main/fake/pages=3")
+    page.get_by_role("button", name="Regenerate").click()
+    page.get_by_role("form").get_by_role("button", name="Regenerate").click()
+    page.get_by_text("Repository unchanged, docs already up to date").wait_for(timeout=60_000)
+    page.screenshot(path=SCREENSHOTS / "hub-status.png")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Download").click()
+    assert saved.value.suggested_filename == "demo-main-fake-pages-3.tar.gz"
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="View documentation").click()
+    opened.value.get_by_role("link", name="Page 2").first.click()
+    opened.value.get_by_text("Text of page-2.").wait_for()
+    assert all(path.startswith("/jh/") for path in {urlsplit(url).path for url in seen.requests})
+    assert seen.complaints == []
+
+
+def test_a_run_is_activity_for_the_hub_and_only_as_long_as_it_lasts(hub: Hub, shared_repo: Path) -> None:
+    def active() -> datetime:
+        return datetime.fromisoformat(hub.server(ADA)["last_activity"])
+
+    with connect(hub.url_of(ADA), hub.token_of(ADA)) as client:
+        row = client.generate(shared_repo, provider="fake", model="pages=1,plansleep=8")
+        began = datetime.fromisoformat(row.started_at or "")
+        hub.until(lambda: (active() - began).total_seconds() > 6)  # nobody has asked the server anything since
+        ended = datetime.fromisoformat(client.wait(row).updated_at)
+    time.sleep(5)  # reports of idleness are what is looked for: several would have come
+    assert (active() - ended).total_seconds() < 4
