@@ -22,7 +22,7 @@ from docsfy_jupyter.addresses import is_url
 from docsfy_jupyter.client.saving import check_target, saving, target_file
 from docsfy_jupyter.client.started import Started
 from docsfy_jupyter.client.steps import Request, Selector, Steps, query_of, rows_of
-from docsfy_jupyter.models import Variant
+from docsfy_jupyter.models import Variant, VariantKey
 
 _WITHOUT_SCHEME = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(/[^/\s]+){2,}/?$")  # github.com/owner/name
 
@@ -157,7 +157,7 @@ def list_variants(
     q : str, optional
         Only those whose address or repository contains this text, whatever its case.
     limit, offset : int, optional
-        One page of the list; the server sends at most 1000 otherwise.
+        One page of the list, of at most 10,000; all rows otherwise, asked for in several pages where there are many.
     full : bool
         With the plans; rows are slim otherwise.
 
@@ -165,9 +165,17 @@ def list_variants(
     ------
     BadRequest, ClientError
     """
-    given = {"status": status, "provider": provider, "q": q, "limit": limit, "offset": offset, "full": "1" if full else None}
-    answer = yield Request("GET", "api/projects", {key: str(value) for key, value in given.items() if value is not None})
-    return rows_of(answer, "projects")
+    given = {"status": status, "provider": provider, "q": q, "limit": limit, "full": "1" if full else None}
+    params = {key: str(value) for key, value in given.items() if value is not None}
+    found: dict[VariantKey, Variant] = {}  # a row that changes between two pages comes first again, and may be met twice
+    place = offset or 0
+    while True:
+        answer = yield Request("GET", "api/projects", {**params, "offset": str(place)})
+        rows = rows_of(answer, "projects")
+        found |= {row.key: row for row in rows}
+        place += len(rows)
+        if limit is not None or not rows or place >= answer.json()["total"]:
+            return builtins.list(found.values())
 
 
 def events(

@@ -71,7 +71,7 @@ class GenerateQuery(Query):
 class ListQuery(Query):
     """Which rows of the listing."""
 
-    limit: Count = Field(default=1000, description="At most so many; 10000 at the most.")
+    limit: Count = Field(default=500, description="At most so many; 10000 at the most.")
     offset: Count = Field(default=0, description="Leave out so many.")
     status: Status | None = Field(default=None, description="Only rows of this status.")
     provider: str | None = Field(default=None, description="Only rows of this provider.")

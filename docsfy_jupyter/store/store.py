@@ -88,7 +88,7 @@ class Store:
     async def load_variants(self) -> list[Variant]:
         """Return every row."""
         rows = await self._database.read("SELECT state, plan_json FROM projects")
-        return [statements.read_row(row["state"], row["plan_json"]) for row in rows]
+        return await asyncio.to_thread(lambda: [statements.read_row(row["state"], row["plan_json"]) for row in rows])
 
     async def recover(self, message: str) -> list[Variant]:
         """Turn rows that a dead server left in ``generating`` into ``error``, and close their runs.
