@@ -69,7 +69,9 @@ class History:
         return self
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Ask; the relation has ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()`` and shows itself as a table.
+        """Ask; the relation shows itself as a table.
+
+        It has ``.fetchall()``; ``.df()``, ``.arrow()`` and ``.pl()`` where pandas, pyarrow, polars and pyarrow are installed.
 
         Raises
         ------

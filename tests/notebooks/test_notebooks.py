@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbval.plugin import get_sanitize_patterns
 from refresh_notebooks import NOTEBOOKS, WIDGET, kernel_environment
-from servers import Server, await_health, end, free_port, launch
+from servers import Server, await_health, commit, end, free_port, git, launch
 
 FIRST = ("01_quickstart.ipynb", "02_monitoring.ipynb")
 NAMES = (*FIRST, "03_history.ipynb", "04_compare_models.ipynb")
@@ -134,6 +134,33 @@ def test_papermill_runs_it_from_the_root_folder(name: str, server: Server, scrat
     assert [cell.source for cell in notebook.cells if "injected-parameters" in cell.metadata.get("tags", [])] != []
     assert server.token not in out.read_text("utf-8")
     assert set(os.listdir("/")) == before
+
+
+def test_models_are_compared_on_a_repository_of_ones_own_and_a_past_is_only_read(server: Server, scratch: str, tmp_path: Path) -> None:
+    repo = tmp_path / "tool"
+    repo.mkdir()
+    git(repo, "init", "-q", "-b", "trunk")
+    commit(repo, {"README.md": "# Tool\n", "tool.py": '"""A tool."""\n'})
+    git(repo, "branch", "side")
+    environment = kernel_environment(server, TMPDIR=scratch)
+
+    def papermill(name: str, *options: str) -> tuple[int, str]:
+        out = tmp_path / name
+        command = [sys.executable, "-m", "papermill", str(NOTEBOOKS / name), str(out), "--no-progress-bar", *options]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200, check=False)
+        return done.returncode, f"{out.read_text('utf-8')}{done.stderr}"
+
+    sides = 'SIDES: ["local/static", "local/static@side"]'
+    code, said = papermill("04_compare_models.ipynb", "-p", "REPOSITORY", str(repo), "-y", sides)
+    assert (code, "tool/trunk/local/static is ready" in said, "tool/side/local/static is ready" in said) == (0, True, True), said[-2000:]
+    code, said = papermill("04_compare_models.ipynb", "-p", "REPOSITORY", str(repo), "-y", sides.replace("@side", "@gone"))
+    assert code == 1
+    assert "Fewer than two sides are ready; the list above says why." in said
+    assert "tool/gone/local/static is error branch gone not found" in said
+    before = server.call("GET", "api/runs").json()["total"]
+    code, said = papermill("03_history.ipynb")
+    assert (code, "There is a past: nothing is started." in said) == (0, True), said[-2000:]
+    assert server.call("GET", "api/runs").json()["total"] == before
 
 
 @each
