@@ -15,7 +15,7 @@ from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.settings import Settings
-from docsfy_jupyter.models import TrackedFile, Variant, VariantKey
+from docsfy_jupyter.models import Stage, TrackedFile, Variant, VariantKey
 from docsfy_jupyter.money import estimate_text, force_question
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
@@ -145,8 +145,10 @@ class Estimator:
             pages = len(known.plan.pages())
             if request.force:
                 return Work(pages, note="All pages are written anew; the new plan may have more or fewer.")
-            missing = max(pages - row.page_count, 0)
-            return _continued(pages, missing, None if local is None else local[0] == known.commit)
+            unmoved = None if local is None else local[0] == known.commit
+            if Stage.GENERATING_PAGES.value not in row.stage_times and row.current_stage is not Stage.UP_TO_DATE:
+                return _uncounted(pages, unmoved)
+            return _continued(pages, max(pages - row.page_count, 0), unmoved)
         if (other := self._other_plan(source)) is not None:
             return Work(other[1], note=f"As many pages as {other[0]} has.")
         if local is not None:
@@ -162,6 +164,11 @@ class Estimator:
             if plan is not None and plan.pages():
                 return row.address, len(plan.pages())
         return None
+
+
+def _uncounted(pages: int, unmoved: bool | None) -> Work:
+    """Return what is left where the latest run ended before it looked which pages there are."""
+    return Work(pages, plan=not unmoved, at_most=True, note="The last run did not come to its pages; those that there are stay.")
 
 
 def _continued(pages: int, missing: int, unmoved: bool | None) -> Work:

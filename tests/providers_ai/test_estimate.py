@@ -82,6 +82,13 @@ async def test_a_resume_is_estimated_by_what_is_missing(agents: Agents, demo_rep
         assert found["cost_usd"] == pytest.approx(0.75)
         assert found["cost_basis"] == "notional"
         assert found["note"] == "3 of 6 pages are missing; the others are kept."
+        commit(demo_repo, {".docsfy.yaml": "x: ["})
+        row = await ran(manager, demo_repo)
+        assert (row.status, row.page_count) == (Status.ERROR, 0)
+        uncounted = await asked(manager, demo_repo)  # the three pages are there all the same
+        assert some(uncounted, "pages", "at_most", "note") == (
+            6, True, "The last run did not come to its pages; those that there are stay.",
+        )  # fmt: skip
 
 
 async def test_what_is_free_costs_nothing_and_has_no_time_before_it_has_a_history(demo_repo: Path, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from docsfy_jupyter.providers.programs import find_program
 MODEL = "{model}"  # stands in `arguments` where the model's id goes
 _UNKNOWN_OPTION = re.compile(r"unknown (?:option|argument)", re.IGNORECASE)
 _BUSY = (429, 503, 529)
+_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL")  # in the name of a variable
 _NAMED = 10  # files in a line of the log
 _TURNS, _OWN_PROMPT, _READ = 4, 12_000, 10_000  # rough: of one call; tokens
 _LAST_LINES = 20  # looked at from the end for an envelope among warnings
@@ -150,14 +151,21 @@ class AgentCliProvider(Provider):
             shown = ", ".join(map(clean_text, removed[:_NAMED]))
             more = f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else ""
             context.log("set_aside", f"Kept from {self.name} (secret, excluded, or orders to it): {shown}{more}")
-        yield AgentCliSession(self, self._gate, context, steering)
+        yield AgentCliSession(self, self._gate, context, steering, self._secrets())
+
+    def _secrets(self) -> list[str]:
+        """Return the keys that the program is given."""
+        env = self.environment()
+        return [env[name] for name in (*self.variables, *self.options.env_passthrough) if name in env and _SECRET.search(name)]
 
 
 class AgentCliSession(AskingSession):
     """One run's calls of the program, each a child process of its own."""
 
-    def __init__(self, provider: AgentCliProvider, gate: Gate, context: RunContext, steering: Steering) -> None:
-        super().__init__(context, steering)
+    def __init__(
+        self, provider: AgentCliProvider, gate: Gate, context: RunContext, steering: Steering, secrets: Iterable[str]
+    ) -> None:
+        super().__init__(context, steering, secrets)
         self._provider, self._gate = provider, gate
 
     async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
@@ -178,13 +186,16 @@ class AgentCliSession(AskingSession):
         raise AssertionError("unreachable")
 
     def _read(self, result: ChildResult, env: Mapping[str, str]) -> Reply:
+        stdout, stderr = self._masked(result.stdout.decode("utf-8", "replace")), self._masked(result.stderr)
         # gemini puts the envelope of an error on stderr, below its own log
-        envelope = envelope_of(result.stdout.decode("utf-8", "replace")) or envelope_of(result.stderr)
+        envelope = envelope_of(stdout) or envelope_of(stderr)
+        said = " ".join(safe_text(stderr).split())[-300:]
         if envelope is None:
-            return Reply("", failure=_without_envelope(self._provider.name, result))
+            said = said or " ".join(stdout[:300].split())
+            return Reply("", failure=_without_envelope(self._provider.name, result.returncode, said))
         reply = self._provider.read(envelope, env)
         if reply.failure is None and result.returncode != 0:
-            failure = failure_of(reply.text[-300:] or f"exit code {result.returncode}: {_last_words(result)}")
+            failure = failure_of(reply.text[-300:] or f"exit code {result.returncode}: {said}")
             return Reply("", reply.usage, failure)
         return reply
 
@@ -201,7 +212,7 @@ class AgentCliSession(AskingSession):
         except ChildError as error:
             # not transient: what did not fit into the time limit once is paid again for nothing
             begun = not isinstance(error, ChildNotStarted)
-            raise ProviderFailed(error.message, fatal=not begun, cut_off=begun) from error
+            raise ProviderFailed(self._masked(error.message), fatal=not begun, cut_off=begun) from error
 
 
 def envelope_of(output: str) -> dict[str, Any] | None:
@@ -239,17 +250,12 @@ def total(*values: object) -> int | None:
     return sum(known) if known else None
 
 
-def _last_words(result: ChildResult) -> str:
-    return " ".join(safe_text(result.stderr).split())[-300:]
-
-
-def _without_envelope(name: str, result: ChildResult) -> ProviderFailed:
+def _without_envelope(name: str, code: int, said: str) -> ProviderFailed:
     """Return what it means that no envelope came: the program's own sentence, and another try unless that is hopeless."""
-    said = _last_words(result) or " ".join(result.stdout[:300].decode("utf-8", "replace").split())
-    if result.returncode == 0:
+    if code == 0:
         text = f"{name} printed no answer{': ' + said if said else ''}"
     else:
-        text = f"exit code {result.returncode}{': ' + said if said else ''}"
+        text = f"exit code {code}{': ' + said if said else ''}"
     if _UNKNOWN_OPTION.search(said):
         return ProviderFailed(f"{text} (is this {name} too old? A newer version knows the option.)", fatal=True)
     failure = failure_of(text)

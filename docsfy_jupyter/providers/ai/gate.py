@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_LONGEST = 900.0  # seconds; a server that asks for more is taken at its word by an error, not by a silent run
+LONGEST = 900.0  # seconds; a server that asks for more is taken at its word by an error, not by a silent run
 
 
 class Gate:
@@ -42,7 +43,7 @@ class Gate:
         seconds : float
             What the server asks for, at most 15 minutes.
         """
-        seconds = min(max(seconds, 0.0), _LONGEST)
+        seconds = min(max(seconds, 0.0), LONGEST)
         self._open_at = max(self._open_at, time.monotonic() + seconds)
         return seconds
 
@@ -59,9 +60,11 @@ def retry_after(header: str | None, tries: int) -> float:
     """
     text = (header or "").strip()
     try:
-        return max(float(text), 0.0)
+        seconds = float(text)
     except ValueError:
-        pass
+        seconds = math.nan
+    if math.isfinite(seconds):
+        return max(seconds, 0.0)
     try:
         return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
     except (TypeError, ValueError):

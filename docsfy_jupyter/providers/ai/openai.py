@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -18,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from docsfy_jupyter.errors import ProviderFailed, ProviderUnavailable
 from docsfy_jupyter.models import PlanPage
+from docsfy_jupyter.money import lasting
 from docsfy_jupyter.providers.ai.answers import failure_of
-from docsfy_jupyter.providers.ai.gate import Gate, retry_after
+from docsfy_jupyter.providers.ai.gate import LONGEST, Gate, retry_after
 from docsfy_jupyter.providers.ai.packing import pack_files, pack_repository
 from docsfy_jupyter.providers.ai.session import AskingSession
 from docsfy_jupyter.providers.ai.steering import Steering, read_steering
@@ -115,6 +117,12 @@ class OpenAIServer(BaseModel):
     query: dict[str, str] = Field(default_factory=dict)
 
     @property
+    def shown(self) -> str:
+        """The address for people: `base_url` without a password that may be in it."""
+        parts = urlsplit(self.base_url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+    @property
     def loopback(self) -> bool:
         """Whether it runs on this machine: then no proxy applies."""
         return urlsplit(self.base_url).hostname in _LOOPBACK
@@ -172,7 +180,7 @@ class OpenAIProvider(Provider):
     def check(self, model: str) -> None:
         """Look at the settings; ask nothing, since the first real call is the probe."""
         if urlsplit(self.server.base_url).scheme not in ("http", "https"):
-            raise ProviderUnavailable(f"openai_servers[{self.name!r}].base_url={self.server.base_url!r} is not an http(s) URL.")
+            raise ProviderUnavailable(f"openai_servers[{self.name!r}].base_url={self.server.shown!r} is not an http(s) URL.")
         key = self.server.key_env
         if key and not os.environ.get(key):
             raise ProviderUnavailable(
@@ -180,6 +188,8 @@ class OpenAIProvider(Provider):
             )
         if not os.environ.get(key, "").strip().isprintable():
             raise ProviderUnavailable(f"The variable {key} holds no key: there are control characters in it.")
+        if not os.environ.get(key, "").isascii():
+            raise ProviderUnavailable(f"The variable {key} holds no key: there are characters in it that no header can carry.")
         if not model:
             raise ProviderUnavailable(f"Provider {self.name!r} has no default model; name one (model=…).")
 
@@ -188,7 +198,7 @@ class OpenAIProvider(Provider):
         try:
             httpx.get(self.server.base_url, timeout=_KNOCK, trust_env=not self.server.loopback)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return _unreached(self.server.base_url, error)
+            return _unreached(self.server.shown, error)
         return None
 
     def price(self, model: str) -> Price | None:
@@ -239,7 +249,8 @@ class OpenAISession(AskingSession):
     def __init__(
         self, server: OpenAIServer, gate: Gate, http: httpx.AsyncClient, context: RunContext, steering: Steering
     ) -> None:
-        super().__init__(context, steering)
+        key = http.headers.get("Authorization", "").removeprefix("Bearer ")
+        super().__init__(context, steering, (key, *server.headers.values(), *server.query.values()))
         self._server, self._gate, self._http = server, gate, http
         self._files = steering.shown(context.files)
         self._format = 0
@@ -259,7 +270,11 @@ class OpenAISession(AskingSession):
             spent = _is_spent(answer)
             if answer.status_code in _BUSY and not spent and put_off < _TRIES:
                 put_off += 1
-                seconds = self._gate.pause(retry_after(answer.headers.get("retry-after"), put_off))
+                seconds = retry_after(answer.headers.get("retry-after"), put_off)
+                if seconds > LONGEST:
+                    text = f"{self._sentence(answer)} (the server asks to be left alone for {lasting(seconds)})"
+                    raise ProviderFailed(text, fatal=True)
+                self._gate.pause(seconds)
                 text = f"The provider is busy ({answer.status_code}); all calls wait {seconds:.0f} s"
                 self._context.log("provider_pause", text)
             elif answer.status_code in (400, 422) and structured and self._format + 1 < len(_FORMATS):
@@ -267,12 +282,16 @@ class OpenAISession(AskingSession):
             elif answer.is_success:
                 return self._read(answer)
             else:
-                raise failure_of(self._masked(_sentence(answer)), 402 if spent else answer.status_code)
+                raise failure_of(self._sentence(answer), 402 if spent else answer.status_code)
 
-    def _masked(self, sentence: str) -> str:
-        """Take the key out of what a server says, which some repeat."""
-        key = self._http.headers.get("Authorization", "").removeprefix("Bearer ")
-        return sentence.replace(key, "***") if key else sentence
+    def _sentence(self, answer: httpx.Response) -> str:
+        """Return the provider's own sentence."""
+        said = self._masked(answer.text)
+        error = _error(said)
+        if error is not None:
+            return str(error.get("message") or error) if isinstance(error, dict) else str(error)
+        title = _TITLE.search(said[:10_000])  # a page of a proxy
+        return f"HTTP {answer.status_code}: {' '.join(title[1].split()) if title else said[:200]}"
 
     def _read(self, answer: httpx.Response) -> tuple[str, Usage]:
         try:
@@ -280,7 +299,12 @@ class OpenAISession(AskingSession):
             choice = data["choices"][0]
             text = choice["message"]["content"] or ""
         except (ValueError, LookupError, TypeError):
-            said = f"the answer is not of the chat protocol: {self._masked(_sentence(answer))}"
+            error = _error(answer.text)
+            if isinstance(error, dict):  # OpenRouter answers 200 when the model behind it fails later
+                failure = failure_of(self._sentence(answer), _count(error.get("code")))
+                failure.details["cut_off"] = True
+                raise failure from None
+            said = f"the answer is not of the chat protocol: {self._sentence(answer)}"
             raise ProviderFailed(said, transient=True, cut_off=True) from None
         counted = data.get("usage")
         usage = _usage(counted if isinstance(counted, dict) else {})
@@ -301,16 +325,16 @@ class OpenAISession(AskingSession):
             ):
                 return await _whole(answer)
         except httpx.ConnectTimeout as error:
-            raise ProviderFailed(_unreached(self._server.base_url, error), transient=True) from None
+            raise ProviderFailed(_unreached(self._server.shown, error), transient=True) from None
         except (TimeoutError, httpx.TimeoutException):
             # not transient: what did not fit into the time limit once is paid again for nothing
             raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", cut_off=True) from None
         except httpx.LocalProtocolError:  # its sentence quotes the header that it refuses, key and all
-            raise ProviderFailed(f"{self._server.base_url}: a header of the request is not valid", fatal=True) from None
+            raise ProviderFailed(f"{self._server.shown}: a header of the request is not valid", fatal=True) from None
         except httpx.ConnectError as error:
-            raise ProviderFailed(_unreached(self._server.base_url, error), transient=True) from None
+            raise ProviderFailed(_unreached(self._server.shown, error), transient=True) from None
         except httpx.HTTPError as error:
-            said = f"{self._server.base_url}: {error or type(error).__name__}"
+            said = f"{self._server.shown}: {error or type(error).__name__}"
             raise ProviderFailed(said, transient=True, cut_off=True) from None
 
 
@@ -355,18 +379,13 @@ def _count(value: object) -> int | None:
 
 def _is_spent(answer: httpx.Response) -> bool:
     """Say whether an answer means that the account has no credit left, which no waiting brings back."""
-    try:
-        error = answer.json()["error"]
-        return answer.status_code == 429 and bool(_SPENT & {error.get("code"), error.get("type")})
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return False
+    error = _error(answer.text) if answer.status_code == 429 else None
+    return isinstance(error, dict) and any(str(error.get(name)) in _SPENT for name in ("code", "type"))
 
 
-def _sentence(answer: httpx.Response) -> str:
-    """Return the provider's own sentence."""
+def _error(text: str) -> Any:
+    """Return what an answer has under ``error``, None where it has none."""
     try:
-        error = answer.json()["error"]
-    except (ValueError, LookupError, TypeError):
-        title = _TITLE.search(answer.text[:10_000])  # a page of a proxy
-        return f"HTTP {answer.status_code}: {' '.join(title[1].split()) if title else answer.text[:200]}"
-    return str(error.get("message") or error) if isinstance(error, dict) else str(error)
+        return json.loads(text)["error"] or None
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
