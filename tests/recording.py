@@ -59,8 +59,8 @@ async def until(manager: Manager, key: VariantKey, wanted: Any, seconds: float =
 
 
 async def finished(manager: Manager, key: VariantKey) -> Variant:
-    """Wait until a run has ended and its owner is gone."""
-    row = await until(manager, key, lambda row: row.status.terminal)
+    """Wait until a run has ended and its owner is gone; real programs on a busy machine take their time."""
+    row = await until(manager, key, lambda row: row.status.terminal, 240)
     while key in manager._runs:
         await asyncio.sleep(0.005)
     return row

@@ -222,6 +222,8 @@ def test_each_model_of_one_gemini_call_has_its_own_price_and_one_without_makes_i
     priced = GeminiProvider()
     priced.options = ProviderOptions(prices=Prices(users={"gemini": {"big": Price(4, 8)}}))
     assert priced.priced("big", unpriced) == unpriced  # the run's own model has a price, the other one has not
+    alone = gemini_usage({"models": {"big-002": {"tokens": {"prompt": 1_000_000, "candidates": 0}}}}, {"big": Price(4, 8)})
+    assert (alone.cost_usd, priced.priced("big", alone).cost_usd) == (None, 4.0)
     # a million tokens of four prompts of which one failed are three long ones
     long = {"models": {"big": {"api": {"totalRequests": 4, "totalErrors": 1}, "tokens": {"prompt": 900_000, "candidates": 0}}}}
     tiered = {"big": Price(4, 8, above=Above(299_999, Price(10, 20)))}

@@ -19,6 +19,7 @@ from servers import Server, commit
 from vendor_programs import vendor_bin
 
 from docsfy_jupyter.models import Status
+from docsfy_jupyter.providers.prices import Above, Price, Prices
 
 CLAUDE, GEMINI = "claude-opus-4-6[1m]", "gemini-2.5-pro"
 HOOKS = {"hooks": {"SessionStart": [{"hooks": [{"type": "command", "command": "touch ../hooked"}]}]}}
@@ -115,11 +116,13 @@ async def test_gemini_from_generate_to_site_and_nothing_of_the_repository_is_obe
         Tool("read_file", {"file_path": str(secret)}),
         Tool("grep_search", {"pattern": "add_numbers"}),
     ]
-    async with running(tmp_path) as manager:
+    # every prompt has 1,300 tokens, and the program tells how many prompts its sums are of
+    long = Prices(users={"gemini": {GEMINI: Price(1, 1, above=Above(1200, Price(10, 20)))}})
+    async with running(tmp_path, long) as manager:
         row = await finished(manager, await start(manager, demo_repo, GEMINI, "gemini"))
         assert (row.status, row.error_message, row.page_count, row.site) == (Status.READY, None, 1, True)
-        assert row.run_cost_usd is None
         calls = await recorded_calls(manager, row)
+    assert row.run_cost_usd == pytest.approx(sum(call["tokens_in"] * 10 + call["tokens_out"] * 20 for call in calls) / 1e6)
     assert min((call["tokens_in"], call["tokens_out"], call["tokens_cached"]) for call in calls) == (1300, 500, 200)
     assert api.turns() == ["Page 1", "plan"]
     assert all(GEMINI in asked.path for asked in api.asked)

@@ -114,14 +114,17 @@ class GeminiProvider(AgentCliProvider):
         return Reply(str(envelope.get("response") or ""), usage)
 
     def _usage(self, stats: Any) -> Usage:
-        """Add the models up, each at its own price: the program asks small ones on the side. If one has none, none is priced."""
+        """Add the models up, each at its own price: the program asks small ones on the side. If one has none, none is priced.
+
+        Where there is but one, a name without a price is the vendor's for a version of the run's model, whose price it has.
+        """
         parts = [self.priced(name, part) for name, part in _by_model(stats)]
         used = Usage()
         for part in parts:
             used = used.plus(part)
         if all(part.cost_usd is not None for part in parts):
             return used
-        return replace(used, cost_usd=None, basis="unknown", final=True)  # the price of the run's model is not that of them all
+        return replace(used, cost_usd=None, basis="unknown", final=len(parts) > 1)
 
 
 def _failure(error: Mapping[str, Any]) -> tuple[ProviderFailed, int | None]:
