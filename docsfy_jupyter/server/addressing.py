@@ -18,13 +18,20 @@ _COMPARED = 100  # names on either side
 
 @dataclass(frozen=True)
 class Address:
-    """What a path or query names; ``branch`` and ``owner`` are None where it does not say."""
+    """What a path or query names; ``branch`` and ``owner`` are None where it does not say.
+
+    A branch may be written as docsfy's clients write it in paths, ``feature~2Fx``: no branch or tag has a ``~`` in git.
+    """
 
     name: str
     provider: str
     model: str
     branch: str | None = None
     owner: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.branch is not None:
+            object.__setattr__(self, "branch", self.branch.replace("~2F", "/").replace("~7E", "~"))
 
     @property
     def text(self) -> str:
