@@ -111,6 +111,8 @@ def launch(
     port: int | None = None,
     token: str = "test-token",
     enabled: bool = True,
+    python: str = sys.executable,
+    cwd: Path | None = None,
 ) -> Server:
     """Start a real server whose files are below ``home``; `frontends` are other extensions, such as ``jupyterlab``."""
     extensions = {"docsfy_jupyter": enabled, **dict.fromkeys(frontends, True)}
@@ -121,7 +123,7 @@ def launch(
     log = home / f"server-{port}.log"
     commands = {"fake": [sys.executable, str(FAKE)]}
     arguments = [
-        sys.executable, "-c", QUICK_START, f"--ServerApp.ip={ip}", f"--ServerApp.port={port}",
+        python, "-c", QUICK_START, f"--ServerApp.ip={ip}", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}",
         f"--ServerApp.base_url={base_url}", f"--IdentityProvider.token={token}",
         f"--ServerApp.jpserver_extensions={extensions!r}",
@@ -131,7 +133,9 @@ def launch(
     env = {**os.environ, "JUPYTER_RUNTIME_DIR": str(home / "runtime"), "JUPYTER_CONFIG_DIR": str(home / "config")}
     env |= {"JUPYTER_PLATFORM_DIRS": "1"}
     with log.open("wb") as out:
-        process = subprocess.Popen(arguments, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            arguments, env=env, cwd=cwd, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
+        )
     return Server(f"http://127.0.0.1:{port}{base_url}", token, process, folder, log)
 
 

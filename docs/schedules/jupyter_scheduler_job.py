@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def definition(notebook: str, batch: dict[str, object], server_url: str) -> dict
     """Return the body of ``POST scheduler/job_definitions``."""
     return {
         "name": "docs",
-        "input_filename": notebook,
+        "input_uri": notebook,
         "runtime_environment_name": "python3",
         "output_formats": ["ipynb"],
         "schedule": "15 3 * * *",
@@ -47,8 +48,11 @@ def main(server_url: str, file: str, notebook: str) -> None:
         json.dumps(definition(notebook, batch, server_url)).encode(),
         {"Authorization": f"token {os.environ['JUPYTER_TOKEN']}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        print("The job definition is", json.load(answer)["job_definition_id"])
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            print("The job definition is", json.load(answer)["job_definition_id"])
+    except urllib.error.HTTPError as error:
+        sys.exit(f"The server answered {error.code}: {error.read().decode()[:1000]}")
 
 
 if __name__ == "__main__":
