@@ -53,7 +53,8 @@ class Panel:
         parts = urlsplit(url)
         self._host, self._port = str(parts.hostname), int(parts.port or 80)
         path = f"{parts.path}api/projects/{name}/slow/m?view=progress"
-        self._head = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: token {TOKEN}\r\n"
+        self._head = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+        self._login = f"Authorization: token {TOKEN}\r\n"  # until Jupyter has given a cookie, as it does to browsers
         self._etag = ""
         self._seen = seen
 
@@ -64,7 +65,7 @@ class Panel:
         try:
             while (began := time.perf_counter()) < until:
                 condition = f"If-None-Match: {self._etag}\r\n" if self._etag else ""
-                writer.write(f"{self._head}{condition}\r\n".encode())
+                writer.write(f"{self._head}{self._login}{condition}\r\n".encode())
                 await self._answered(reader, began)
                 await asyncio.sleep(max(0.0, began + INTERVAL - time.perf_counter()))
         except (OSError, asyncio.IncompleteReadError) as error:
@@ -81,6 +82,8 @@ class Panel:
                 length = int(value)
             elif name.lower() == b"etag":
                 self._etag = value.decode()
+            elif name.lower() == b"set-cookie":
+                self._login = f"Cookie: {value.decode().partition(';')[0]}\r\n"
         if status != 304 and length:
             await reader.readexactly(length)
         self._seen.late.append(1000 * (time.perf_counter() - began))

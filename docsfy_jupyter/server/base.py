@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import hashlib
 import hmac
 import json
 import shutil
@@ -27,7 +26,7 @@ from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.requests import validated
 from docsfy_jupyter.server.addressing import decode_segment
-from docsfy_jupyter.server.listing import Listing
+from docsfy_jupyter.server.listing import Listing, tag_of
 from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
 RESOURCE = "docsfy"
@@ -236,7 +235,7 @@ class DocsfyHandler(APIHandler):
     def reply_tagged(self, data: Any) -> None:
         """Finish with JSON and its ETag, or with 304 where the caller has that already."""
         text = json.dumps(data, allow_nan=False)
-        if not self.is_known(_tag(text)):
+        if not self.is_known(tag_of(text)):
             self.finish(text)
 
     def is_known(self, tag: str) -> bool:
@@ -253,10 +252,6 @@ class DocsfyHandler(APIHandler):
         """Return the tags that the caller has: the header's, and that of the query."""
         given = [*self.request.headers.get("If-None-Match", "").split(","), self.query_values().get("etag", "")]
         return {part.strip().removeprefix("W/").strip('"') for part in given} - {""}
-
-    def has(self, data: Any) -> bool:
-        """Whether the caller has this answer already."""
-        return _tag(json.dumps(data, allow_nan=False)) in self.given_tags()
 
     @asynccontextmanager
     async def scratch(self) -> AsyncIterator[Path]:
@@ -322,9 +317,6 @@ class DocsfyHandler(APIHandler):
         path = self.request.path
         return f"/{path[len(whole) :] if path.startswith(whole) else path.partition(f'{PREFIX}/')[2]}"
 
-
-def _tag(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class UnknownHandler(DocsfyHandler):

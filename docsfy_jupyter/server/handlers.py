@@ -6,16 +6,15 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from docsfy_jupyter.errors import Ambiguous, BadRequest, Conflict, NoSite, NotFound
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.requests import GenerateBatch, GenerateRequest, validated
-from docsfy_jupyter.screen import screen
 from docsfy_jupyter.server.addressing import Address, matching, missing_project, resolve
 from docsfy_jupyter.server.base import ACTIONS, RIGHTS_HEADER, DocsfyHandler
 from docsfy_jupyter.server.batches import BATCHES_SETTING, Batches, accepted
+from docsfy_jupyter.server.listing import Drawing
 from docsfy_jupyter.server.queries import (
     AbortQuery,
     AddressQuery,
@@ -141,18 +140,20 @@ class VariantHandler(DocsfyHandler):
 
     async def answer_row(self, row: Variant, query: RowQuery) -> None:
         """Answer a row as the query says."""
-        draw = screen if query.view == "progress" else Variant.to_json
+        draw = self.listing.progress if query.view == "progress" else self.listing.whole
         if query.wait is not None:
             row = await self._held(row, draw, min(query.wait, MAX_WAIT))
-        self.reply_tagged(draw(row))
+        drawing = draw(row)
+        if not self.is_known(drawing.tag):
+            self.finish(drawing.text)
 
-    async def _held(self, row: Variant, draw: Callable[[Variant], dict[str, Any]], seconds: float) -> Variant:
-        if self.given_tags() and not self.has(draw(row)):
+    async def _held(self, row: Variant, draw: Callable[[Variant], Drawing], seconds: float) -> Variant:
+        if self.given_tags() and draw(row).tag not in self.given_tags():
             return row  # it has changed already
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         feed, seen = self.manager.feed, row
-        while seen == row and loop.time() < deadline:
+        while seen is row and loop.time() < deadline:
             if not await feed.wait(feed.revision, deadline - loop.time()):
                 break
             seen = self.manager.find(row.key)

@@ -1,22 +1,35 @@
-"""The listing of all variants, as a list page and a WebSocket's first message need it."""
+"""Rows as JSON, each made once a change: alone as panels poll it, and in the listing of all."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.models import Variant, VariantKey
 from docsfy_jupyter.screen import screen
 
+_MOST_WHOLE = 500  # texts of single rows, some kilobytes each, that are remembered
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A row as JSON, with the tag of that text."""
+
+    row: Variant
+    text: str
+    tag: str
+
 
 class Listing:
-    """The text of the listing, whose parts are made once a change: dashboards ask for it every three seconds.
+    """The texts of rows and of their listing: panels and dashboards ask for them every three seconds.
 
-    Making one row's text anew takes up to a third of a millisecond; of a thousand rows at every poll that would stall the
-    event loop by as many milliseconds.
+    Making one row's text anew takes up to a third of a millisecond; of five hundred rows at every poll, or of one row for each
+    of a thousand panels, that would stall the event loop.
 
     Parameters
     ----------
@@ -28,6 +41,8 @@ class Listing:
         self._feed = feed
         self._slim = _Texts(lambda row: row.to_json(slim=True))
         self._drawn = _Texts(_summary)
+        self._progress = _Texts(screen, _MOST_WHOLE)
+        self._whole = _Texts(Variant.to_json, _MOST_WHOLE)
         self._members = -1
         self._choices = ""
         self._server = secrets.token_hex(8)
@@ -36,6 +51,14 @@ class Listing:
     def tag(self) -> str:
         """The tag of every answer until a row changes; of this server process alone, since clocks are set back."""
         return f"{self._server}-{self._feed.revision}"
+
+    def progress(self, row: Variant) -> Drawing:
+        """Return what a client draws of a row."""
+        return self._progress.one(row)
+
+    def whole(self, row: Variant) -> Drawing:
+        """Return all fields of a row."""
+        return self._whole.one(row)
 
     def text(self, rows: Sequence[Variant], total: int, *, drawn: bool = False, full: bool = False) -> str:
         """Return the answer for some of the rows.
@@ -70,6 +93,8 @@ class Listing:
         self._members = self._feed.members_revision
         self._slim.forget(self._feed)
         self._drawn.forget(self._feed)
+        self._progress.forget(self._feed)
+        self._whole.forget(self._feed)
         choices = {
             "known_branches": _members(self._feed.rows(), "name", "branch"),
             "known_models": _members(self._feed.rows(), "ai_provider", "ai_model"),
@@ -80,22 +105,31 @@ class Listing:
 class _Texts:
     """Remembers the JSON of every row that was asked for."""
 
-    def __init__(self, shown: Callable[[Variant], dict[str, Any]]) -> None:
+    def __init__(self, shown: Callable[[Variant], dict[str, Any]], most: int | None = None) -> None:
         self._shown = shown
-        self._made: dict[VariantKey, tuple[Variant, str]] = {}
+        self._most = most
+        self._made: dict[VariantKey, Drawing] = {}
 
     def of(self, rows: Iterable[Variant]) -> list[str]:
-        return [self._one(row) for row in rows]
+        return [self.one(row).text for row in rows]
 
-    def _one(self, row: Variant) -> str:
+    def one(self, row: Variant) -> Drawing:
         known = self._made.get(row.key)
-        if known is None or known[0] is not row:
-            known = self._made[row.key] = (row, _text(self._shown(row)))
-        return known[1]
+        if known is None or known.row is not row:
+            if self._most is not None and len(self._made) >= self._most:
+                self._made.clear()
+            text = _text(self._shown(row))
+            known = self._made[row.key] = Drawing(row, text, tag_of(text))
+        return known
 
     def forget(self, feed: ChangeFeed) -> None:
         """Forget rows that are no more."""
-        self._made = {key: made for key, made in self._made.items() if feed.get(key) is not None}
+        self._made = {key: drawing for key, drawing in self._made.items() if feed.get(key) is not None}
+
+
+def tag_of(text: str) -> str:
+    """Return the ETag of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _summary(row: Variant) -> dict[str, Any]:
