@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from docsfy_jupyter.batch.notebook import Batch
+    from docsfy_jupyter.batch.papermill import packaged_notebook
     from docsfy_jupyter.batch.parameters import BatchParameters, read_parameters
     from docsfy_jupyter.batch.result import RESULT_TYPE, BatchResult
 
-__all__ = ["RESULT_TYPE", "Batch", "BatchParameters", "BatchResult", "read_parameters"]
+__all__ = ["RESULT_TYPE", "Batch", "BatchParameters", "BatchResult", "packaged_notebook", "read_parameters"]
 _LAZY = {
     "Batch": "notebook",
     "BatchParameters": "parameters",
     "read_parameters": "parameters",
     "RESULT_TYPE": "result",
     "BatchResult": "result",
+    "packaged_notebook": "papermill",
 }
 
 

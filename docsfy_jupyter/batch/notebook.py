@@ -19,7 +19,6 @@ from docsfy_jupyter.batch.summary import as_html, as_markdown, as_text, headline
 from docsfy_jupyter.batch.variants import Wanted, expand
 from docsfy_jupyter.client.client import AsyncDocsfyClient, DocsfyClient, connect
 from docsfy_jupyter.models import utc_now
-from docsfy_jupyter.screen import local_time
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _COMMANDS_OWN = "on_finished"  # a batch file has it too, and is given to papermill by -f
@@ -143,6 +142,11 @@ def _is_parameter(name: str, value: object) -> bool:
     return not hidden and isinstance(value, _LITERALS)
 
 
+def _now() -> str:
+    """Return the time with its zone: a receipt is read elsewhere, and later."""
+    return f"{utc_now():%Y-%m-%d %H:%M UTC}"
+
+
 class Receipt:
     """A result that shows itself: a table for people, `RESULT_TYPE` for programs."""
 
@@ -186,7 +190,7 @@ class _Table:
 
     def show(self, state: steps.State) -> None:
         self._state = state
-        self._widget.value = live_html(state.results(), local_time(utc_now()))
+        self._widget.value = live_html(state.results(), _now())
         self._file.write(state)
 
     def end(self, result: BatchResult) -> None:
@@ -200,7 +204,7 @@ class _Table:
         self._widget.close()
 
     def _bundle(self, *, live: bool) -> dict[str, Any]:
-        results, as_of = self._state.results(), local_time(utc_now())
+        results, as_of = self._state.results(), _now()
         bundle: dict[str, Any] = {"text/plain": live_text(results, as_of), "text/html": live_html(results, as_of)}
         if live:
             self._widget.value = bundle["text/html"]

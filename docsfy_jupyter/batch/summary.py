@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, worst_first
 
@@ -18,6 +19,13 @@ def headline(result: BatchResult) -> str:
     data = result.to_json()
     cost = "" if result.cost_usd is None else f", {money_text(result.cost_usd)}"
     return f"{counts} of {total} variant{'' if total == 1 else 's'} in {time_text(data['seconds'])}{cost}"
+
+
+def when(result: BatchResult) -> str:
+    """Return the time of a batch for people: ``2026-11-25 03:15:02 to 03:19:40 UTC``."""
+    start, end = (datetime.fromisoformat(at).astimezone(UTC) for at in (result.started_at, result.ended_at))
+    shown = f"{end:%H:%M:%S}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M:%S}"
+    return f"{start:%Y-%m-%d %H:%M:%S} to {shown} UTC"
 
 
 def word(outcome: str) -> str:
@@ -66,8 +74,7 @@ def as_markdown(result: BatchResult) -> str:
     note = [_cell(result.note), ""] if result.note else []
     rows = [" | ".join(_cell(cell) for cell in _line(variant)) for variant in worst_first(result.variants)]
     table = ["| " + " | ".join(_HEADS) + " |", "|" + " --- |" * len(_HEADS), *(f"| {row} |" for row in rows)]
-    when = f"{result.started_at} to {result.ended_at}"
-    return "\n".join([*head, *note, *table, "", when, ""])
+    return "\n".join([*head, *note, *table, "", when(result), ""])
 
 
 def _cell(text: str) -> str:
@@ -81,7 +88,8 @@ def _cell(text: str) -> str:
 def as_html(result: BatchResult) -> str:
     """Return the summary as HTML without script or style sheet, every text escaped."""
     note = f"<p>{html.escape(result.note)}</p>" if result.note else ""
-    return f"<p><strong>{html.escape(headline(result))}</strong></p>{note}{html_table(worst_first(result.variants))}"
+    top = f"<p><strong>{html.escape(headline(result))}</strong></p>{note}"
+    return f"{top}{html_table(worst_first(result.variants))}<p>{html.escape(when(result))}</p>"
 
 
 def html_table(variants: Sequence[VariantResult]) -> str:

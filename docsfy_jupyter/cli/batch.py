@@ -62,6 +62,7 @@ def batch(options: argparse.Namespace) -> int:
     file, wanted = _read(path)
     file = file.model_copy(update={name: True for name in ("retry_failed", "stale_only") if getattr(options, name)})
     _check_summary(options.summary)
+    _check_receipts(Path(options.runs))
     url = options.url or file.server_url
     if options.dry_run:
         with open_client(url, options.token, options.data_dir, options.verify) as (client, _):
@@ -100,6 +101,8 @@ def _locked(path: Path) -> Iterator[None]:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise errors.BatchBusy(f"Another batch of {path} is in progress on this machine; wait for its end.") from None
+            except OSError:  # a disk that locks no file that is open for reading, as NFS; the user's own lock is held
+                continue
         yield
 
 
@@ -114,6 +117,15 @@ def _check_summary(summary: str | None) -> None:
         raise errors.BadRequest(f"--summary: there is no folder {target.parent}; make it, or name another file.")
     if not os.access(target if target.exists() else target.parent, os.W_OK):
         raise errors.BadRequest(f"--summary: {target} cannot be written; name another file.")
+
+
+def _check_receipts(folder: Path) -> None:
+    """Refuse a folder that can take no receipt, before anything is paid for."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise errors.BadRequest(f"--output: {there} is a file; receipts need a folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise errors.BadRequest(f"--output: {there} cannot be written; name another folder.")
 
 
 def _show_forecast(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], *, as_json: bool) -> int:
@@ -179,12 +191,16 @@ def _why(ended: Ended, error: tuple[str, str] | None) -> str:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let a TERM end the batch as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let a TERM, and a terminal that is closed, end the batch as Ctrl-C does; what ``nohup`` has switched off stays so."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heard:
+            signal.signal(number, before[number])
 
 
 def _tell(result: BatchResult, receipt: Path, file: BatchFile, options: argparse.Namespace) -> None:

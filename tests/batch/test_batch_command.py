@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from docsfy_jupyter.batch.papermill import Ended
 from docsfy_jupyter.batch.parameters import read_file
 from docsfy_jupyter.batch.result import RESULT_TYPE, BatchResult
 from docsfy_jupyter.cli import main
-from docsfy_jupyter.cli.batch import _locked, _tell, _why
+from docsfy_jupyter.cli.batch import _locked, _tell, _terminable, _why
 from docsfy_jupyter.errors import BatchBusy
 
 
@@ -158,6 +159,30 @@ def test_a_summary_that_cannot_be_written_is_told_before_anything_starts(summary
     where = ["--url", "http://127.0.0.1:9/", "--output", str(tmp_path / "runs")]
     assert main(["batch", str(file), *where, "--summary", str(tmp_path / summary)]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_folder_that_takes_no_receipt_is_told_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "batch.yaml"
+    file.write_text("variants: [{repo: a}]", "utf-8")
+    for folder in (file, file / "runs"):
+        assert main(["batch", str(file), "--url", "http://127.0.0.1:9/", "--output", str(folder)]) == 2
+        assert f"--output: {file} is a file; receipts need a folder." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_terminal_that_is_closed_ends_a_batch_as_a_key_does_unless_nohup_was_said(ignored: bool) -> None:
+    handler = signal.SIG_IGN if ignored else signal.SIG_DFL
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        with _terminable():
+            if ignored:
+                signal.raise_signal(signal.SIGHUP)
+            for number in [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]:
+                with pytest.raises(KeyboardInterrupt):
+                    signal.raise_signal(number)
+        assert signal.getsignal(signal.SIGHUP) == handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_file_that_was_saved_by_renaming_meanwhile_is_still_the_same_batch(tmp_path: Path) -> None:

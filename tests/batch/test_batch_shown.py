@@ -12,7 +12,7 @@ import pytest
 from docsfy_jupyter.batch.chart import VEGA_LITE, stage_chart
 from docsfy_jupyter.batch.receipts import add_note, read_result, reserve
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, stage_seconds
-from docsfy_jupyter.batch.summary import as_html, as_markdown, as_text, headline, time_text
+from docsfy_jupyter.batch.summary import as_html, as_markdown, as_text, headline, time_text, when
 
 NOW = datetime(2026, 11, 25, 3, 0, 0, tzinfo=UTC)
 GOOD = VariantResult("a", "main", "local", "static", "/r/a", "ready", None, 12.5, {"cloning": 0.5, "generating_pages": 12.0}, 3, 3, 0.5, "abc", "1")
@@ -81,3 +81,11 @@ def test_a_receipt_that_was_cut_off_gets_a_note_that_programs_can_read(tmp_path:
     add_note(receipt, as_markdown(result), result)
     assert read_result(receipt) == result
     assert "cut off" in receipt.read_text("utf-8")
+
+
+def test_a_time_for_people_has_its_zone_and_the_day_once() -> None:
+    short = BatchResult("2026-11-25T03:15:02.5+01:00", "2026-11-25T02:19:40+00:00", ())
+    assert when(short) == "2026-11-25 02:15:02 to 02:19:40 UTC"
+    assert when(BatchResult("2026-11-25T23:15:02+00:00", "2026-11-26T02:19:40+00:00", ())) == "2026-11-25 23:15:02 to 2026-11-26 02:19:40 UTC"
+    assert "02:15:02 to 02:19:40 UTC" in as_html(short)
+    assert "02:15:02 to 02:19:40 UTC" in as_markdown(short)
