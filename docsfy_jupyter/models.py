@@ -265,6 +265,7 @@ class Variant:
     eta_at: str | None = None
     run_cost_usd: float | None = None
     total_cost_usd: float | None = None
+    untold_calls: int = 0  # of the run, that may have cost and nobody knows how much
     findings: int = 0
     finding_list: tuple[Finding, ...] = ()
     unmentioned: tuple[str, ...] = ()
@@ -348,6 +349,7 @@ class Variant:
             eta_at=_text(row.get("eta_at")),
             run_cost_usd=money(row.get("run_cost_usd")),
             total_cost_usd=money(row.get("total_cost_usd")),
+            untold_calls=whole_number(row.get("untold_calls")),
             findings=whole_number(row.get("findings")),
             finding_list=tuple(Finding(str(f["slug"]), str(f["kind"]), str(f["name"])) for f in row.get("finding_list") or ()),
             unmentioned=tuple(str(name) for name in row.get("unmentioned") or ()),

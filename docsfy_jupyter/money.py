@@ -20,6 +20,21 @@ def dollars(amount: float) -> str:
     return f"${amount:.2f}" if amount >= 0.1 else f"${amount:.2g}" if amount >= 0.0001 else "less than $0.0001"
 
 
+def cost_text(cost: float | None, untold: int) -> str:
+    """Say what a run has cost so far; empty where it is known to be nothing.
+
+    Parameters
+    ----------
+    cost : float or None
+        US dollars of the calls that told it.
+    untold : int
+        How many calls may have cost besides, and did not tell.
+    """
+    if cost:
+        return f"at least {dollars(cost)}" if untold else dollars(cost)
+    return "unknown" if untold else ""
+
+
 def lasting(seconds: float) -> str:
     """Write how long something takes, for a person: ``40 s``, ``3 min``, ``2 h 5 min``."""
     if seconds < 100:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from docsfy_jupyter.addresses import is_url
 from docsfy_jupyter.models import Stage, Status, Variant
+from docsfy_jupyter.money import cost_text
 from docsfy_jupyter.progress import LogEntry, describe, text_line
 
 MAX_LOG = 200  # lines that a screen gets; a plan of 1,000 pages must not make every update a megabyte
@@ -41,8 +42,8 @@ def screen(variant: Variant) -> dict[str, Any]:
     -------
     dict
         JSON-able. Beside the row: ``label``, ``percent``, ``text``, ``log`` (at most 200 lines), ``total`` (pages of the
-        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``checks`` (see `checks`), ``source`` (the
-        body field that generates it again) and ``commit_url`` (or None).
+        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``checks`` (see `checks`), ``cost_text``, ``source``
+        (the body field that generates it again) and ``commit_url`` (or None).
     """
     progress = describe(variant).to_json()
     progress["log"] = bounded_log(progress["log"])
@@ -52,6 +53,7 @@ def screen(variant: Variant) -> dict[str, Any]:
         "stage_text": stage_text(variant),
         "actions": [{"id": name, "label": label} for name, label in actions(variant, progress["total"])],
         "checks": list(checks(variant)),
+        "cost_text": cost_text(variant.run_cost_usd, variant.untold_calls),
         "source": source(variant),
         "commit_url": commit_url(variant.repo_url, variant.last_commit_sha),
     }

@@ -18,7 +18,7 @@ from docsfy_jupyter.cli.output import Watcher, checks_of, line_of, plain, print_
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.folders import unpack_site
 from docsfy_jupyter.models import Status, Variant
-from docsfy_jupyter.money import dollars
+from docsfy_jupyter.money import cost_text, dollars
 from docsfy_jupyter.screen import not_found
 
 Command = Callable[[DocsfyClient, argparse.Namespace], int]
@@ -107,8 +107,8 @@ def _show(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -
         print_json(variant.to_json())
         return
     print(line_of(variant) + reason_of(variant.error_message))
-    if variant.run_cost_usd:
-        print(f"Cost: {dollars(variant.run_cost_usd)}; of all its runs: {dollars(variant.total_cost_usd or 0)}")
+    if cost := cost_text(variant.run_cost_usd, variant.untold_calls):
+        print(f"Cost: {cost}" + (f"; of all its runs: {dollars(variant.total_cost_usd)}" if variant.total_cost_usd else ""))
     if options.output and variant.status is Status.READY:
         print(f"The site is in {options.output}/ ; open {Path(options.output) / 'index.html'}")
     elif variant.site and not options.private:

@@ -16,7 +16,7 @@ from docsfy_jupyter.batch.summary import time_text
 from docsfy_jupyter.cli.wording import in_flags
 from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.models import Status, Variant, utc_now
-from docsfy_jupyter.money import dollars
+from docsfy_jupyter.money import cost_text, dollars
 from docsfy_jupyter.progress import LogEntry, describe, text_line
 from docsfy_jupyter.screen import checks, local_time, stage_text
 
@@ -118,8 +118,9 @@ class Watcher:
         if self._bar is not None:
             # without a plan nobody knows how far it is: no bar and no number then
             self._bar.bar_format = "{desc}" if progress.percent is None else "{desc} |{bar}| {n:.0f} %"
-            cost = f" · {dollars(row.run_cost_usd)}" if row.run_cost_usd else ""
-            self._bar.set_description_str(f"{progress.label} {progress.text}{cost}", refresh=False)
+            cost = cost_text(row.run_cost_usd, row.untold_calls) if row.run_cost_usd else ""
+            text = " · ".join(filter(None, (f"{progress.label} {progress.text}", cost)))
+            self._bar.set_description_str(text, refresh=False)
             self._bar.n = progress.percent or 0
             self._bar.refresh()
 

@@ -29,8 +29,8 @@ class Emitter(Protocol):
     def page_started(self, slug: str) -> None:
         """Note that a page is in work."""
 
-    def called(self, record: CallRecord) -> None:
-        """Note a call of the provider."""
+    def called(self, record: CallRecord, *, untold: bool) -> None:
+        """Note a call of the provider; `untold`: it may have cost, and nobody knows how much."""
 
     def page_ended(self, record: PageRecord) -> None:
         """Note that a page is done, reused or failed."""

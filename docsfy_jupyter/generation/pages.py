@@ -180,5 +180,6 @@ async def recorded(job: RunJob, emit: Emitter, purpose: str, slug: str | None, c
                 seconds=time.monotonic() - started,
                 outcome=outcome,
                 occurred_at=utc_now(),
-            )
+            ),
+            untold=usage.cost_usd is None and counted != "refused",
         )

@@ -149,11 +149,13 @@ class Run:
         """Add a page to those in work."""
         self.change(pages_active=(*self.row.pages_active, slug))
 
-    def called(self, record: CallRecord) -> None:
-        """Note a call of the provider, and what it cost."""
+    def called(self, record: CallRecord, *, untold: bool) -> None:
+        """Note a call of the provider, and what it cost; `untold`: it may have, and nobody knows how much."""
         self.calls += 1
         self._writer.call(record)
         self.meter.call(record)
+        if untold:
+            self.change(untold_calls=self.row.untold_calls + 1)
         if record.cost_usd is not None:
             cost, before = (self.row.run_cost_usd or 0.0) + record.cost_usd, self.before
             total = ((before.total_cost_usd if before else None) or 0.0) + cost

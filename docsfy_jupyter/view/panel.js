@@ -1,6 +1,6 @@
 // The view of one variant: in a notebook cell (an anywidget module, fed by the kernel) and on the status page (by itself).
 // What it shows is decided in Python (docsfy_jupyter/screen.py); here it is drawn and acted upon.
-import { clock, dollars, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId } from "./dom.js";
+import { clock, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
 import { Browser, Kernel, READ_ONLY } from "./link.js";
 import { STOPPED, Watch } from "./watch.js";
@@ -162,7 +162,7 @@ class Panel {
     const items = [];
     if (view?.last_commit_sha) items.push(["Commit", view.last_commit_sha.slice(0, 7), view.commit_url]);
     if (view?.last_generated) items.push(["Last generated", clock(view.last_generated)]);
-    if (typeof view?.run_cost_usd === "number" && view.run_cost_usd > 0) items.push(["Cost", dollars(view.run_cost_usd)]);
+    if (view?.cost_text) items.push(["Cost", view.cost_text]);
     if (view?.repo_url) items.push(["Repository", view.repo_url]);
     const text = JSON.stringify(items);
     if (text === this.infoText) return;

@@ -13,7 +13,9 @@ from recording import finished, running, start
 
 from docsfy_jupyter.generation.spending import Budget, DailySpending
 from docsfy_jupyter.models import Status
+from docsfy_jupyter.money import cost_text
 from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.screen import screen
 
 
 def test_a_call_that_was_cut_off_counts_as_the_dearest_before_it() -> None:
@@ -56,13 +58,22 @@ def test_small_amounts_are_not_rounded_away() -> None:
     assert "$0.00 spent today of $0.00" in nothing.stopped("all")
 
 
+@pytest.mark.parametrize(
+    ("cost", "untold", "text"),
+    [(None, 0, ""), (0.0, 0, ""), (0.25, 0, "$0.25"), (0.25, 1, "at least $0.25"), (0.0, 2, "unknown"), (None, 1, "unknown")],
+)
+def test_a_sum_that_some_calls_are_missing_in_says_so(cost: float | None, untold: int, text: str) -> None:
+    assert cost_text(cost, untold) == text
+
+
 async def test_an_agent_that_is_killed_at_its_time_limit_counts(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
     agents.steer(pages=6, page_1={"sleep": 60}, page_2={"raw": "", "exit": 139})  # a quarter of a dollar a call
     async with running(tmp_path, max_concurrent_pages=1) as manager:
         row = await ran(manager, demo_repo, max_cost_usd=1.0, ai_cli_timeout=6 / 60)
         calls = await recorded_calls(manager, row)
     # the plan's quarter is known; page 1 and two tries of page 2 are assumed to have cost as much
-    assert (row.status, row.page_count, row.run_cost_usd) == (Status.ERROR, 0, 0.25)
+    assert (row.status, row.page_count, row.run_cost_usd, row.untold_calls) == (Status.ERROR, 0, 0.25, 3)
+    assert screen(row)["cost_text"] == "at least $0.25"
     assert agents.turns() == ["Page 1", "Page 2", "Page 2", "plan"]
     assert "$1.00 spent of $1.00 ($0.75 of it is assumed for 3 calls" in str(row.error_message)
     assert "4 of 6 pages left" in str(row.error_message)
@@ -82,4 +93,4 @@ async def test_a_plan_that_timed_out_is_not_paid_again_for_nothing(demo_repo: Pa
             key = await start(manager, demo_repo, "m", "chat", max_cost_usd=5, ai_cli_timeout=0.5 / 60)
             row = await finished(manager, key)
     assert (row.status, row.error_message, row.run_cost_usd) == (Status.ERROR, "timed out after 0.5 s", None)
-    assert len(chat.asked) == 1
+    assert (len(chat.asked), row.untold_calls, screen(row)["cost_text"]) == (1, 1, "unknown")
