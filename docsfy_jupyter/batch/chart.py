@@ -27,6 +27,7 @@ _ORDER = tuple(_COLOURS)
 _INK = "#767676"  # 4.5:1 on white, 4.1:1 on JupyterLab's dark ground
 _MAX_BARS = 60
 _ROW, _LEFT, _WIDTH = 26, 250, 520  # px
+_LABEL, _BARS = 320, 400  # px in Vega, which does not shrink: together they fit beside a folder's list in a window of 1200
 
 
 Bar = tuple[str, Mapping[str, float]]  # a label, and the seconds of each stage
@@ -118,7 +119,7 @@ def _vega(shown: Sequence[Bar]) -> dict[str, Any]:
         },
         "data": {"values": values},
         "mark": {"type": "bar", "tooltip": True},
-        "width": _WIDTH,
+        "width": _BARS,
         "height": {"step": _ROW},
         "encoding": {
             "y": {
@@ -126,7 +127,7 @@ def _vega(shown: Sequence[Bar]) -> dict[str, Any]:
                 "type": "nominal",
                 "sort": [name for name, _ in shown],
                 "title": None,
-                "axis": {"labelLimit": 320},
+                "axis": {"labelLimit": _LABEL},
             },
             "x": {"field": "seconds", "type": "quantitative", "title": "seconds", "stack": "zero"},
             "color": {"field": "stage", "type": "nominal", "scale": colour, "legend": {"orient": "bottom", "title": None}},

@@ -87,7 +87,9 @@ def look_at_chart(page: Any) -> None:
         page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{str(not dark).lower()}'")
         chart = page.locator(".jp-RenderedVegaCommon5").last
         chart.scroll_into_view_if_needed()
-        assert chart.bounding_box()["width"] > 300
+        drawn, room = chart.locator("canvas, svg").first.bounding_box(), chart.bounding_box()
+        assert drawn["width"] > 300
+        assert drawn["x"] + drawn["width"] <= room["x"] + room["width"]  # nothing is cut off
         if SCREENSHOTS:
             page.screenshot(path=str(Path(SCREENSHOTS) / f"batch-chart-{theme.lower()}.png"))
 
