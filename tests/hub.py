@@ -49,6 +49,11 @@ class Hub:
         """Return what the Hub knows of a user's server; empty when it is stopped."""
         return dict(self.ask("GET", f"users/{quote(user)}")["servers"].get("", {}))
 
+    @property
+    def gate(self) -> Path:
+        """While this file exists, runs of the fake provider wait where they were told to."""
+        return self.home / "gate"
+
     def url_of(self, user: str) -> str:
         return f"{self.url}user/{quote(user, safe='@')}/"
 
@@ -69,6 +74,7 @@ def configuration(home: Path, port: int, token: str, programs: Path, proxy: Path
     """Return the Hub's configuration, as text."""
     commands = {"fake": [sys.executable, str(FAKE)]}
     extensions = {"docsfy_jupyter": True}
+    variables = {"JUPYTERHUB_ACTIVITY_INTERVAL": "1", "JUPYTER_PLATFORM_DIRS": "1"}
     lines: Sequence[tuple[str, object]] = [
         ("JupyterHub.bind_url", f"http://127.0.0.1:{port}/jh/"),
         ("JupyterHub.hub_bind_url", f"http://127.0.0.1:{free_port()}"),
@@ -89,7 +95,7 @@ def configuration(home: Path, port: int, token: str, programs: Path, proxy: Path
                 f"--DocsfyApp.command_providers={commands!r}",
             ],
         ),
-        ("Spawner.environment", {"JUPYTERHUB_ACTIVITY_INTERVAL": "1", "JUPYTER_PLATFORM_DIRS": "1"}),
+        ("Spawner.environment", {**variables, "XDG_DOCSFY_GATE": f"{home}/gate"}),
         ("Spawner.default_url", "/docsfy/"),
         ("JupyterHub.services", [{"name": "tests", "api_token": token}]),
         (

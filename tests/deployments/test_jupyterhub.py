@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from appearance import SCREENSHOTS
 from browsing import Seen
 from commands import run
 from hub import Hub, jupyterhub
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 from docsfy_jupyter import ServerUnreachable, TokenNotAccepted, connect
 
@@ -106,14 +111,55 @@ def test_the_pages_and_their_buttons_work_below_the_prefix(hub: Hub, shared_repo
     assert seen.complaints == []
 
 
-def test_a_run_is_activity_for_the_hub_and_only_as_long_as_it_lasts(hub: Hub, shared_repo: Path) -> None:
+def test_a_run_is_activity_for_the_hub_and_polls_are_none(hub: Hub, shared_repo: Path) -> None:
     def active() -> datetime:
         return datetime.fromisoformat(hub.server(ADA)["last_activity"])
 
+    hub.gate.touch()
     with connect(hub.url_of(ADA), hub.token_of(ADA)) as client:
-        row = client.generate(shared_repo, provider="fake", model="pages=1,plansleep=8")
+        row = client.generate(shared_repo, provider="fake", model="pages=1,hold=plan")
         began = datetime.fromisoformat(row.started_at or "")
-        hub.until(lambda: (active() - began).total_seconds() > 6)  # nobody has asked the server anything since
+        hub.until(lambda: (active() - began).total_seconds() > 5)  # nobody has asked the server anything since
+        assert client.get(row).status.value == "generating"
+        hub.gate.unlink()
         ended = datetime.fromisoformat(client.wait(row).updated_at)
-    time.sleep(5)  # reports of idleness are what is looked for: several would have come
-    assert (active() - ended).total_seconds() < 4
+        hub.until(lambda: active() >= ended)  # the server has told the end
+        last = active()
+        for _ in range(6):  # meanwhile it tells several times how long it has been idle
+            time.sleep(0.5)
+            client.get(row)
+        assert active() == last
+
+
+def test_a_kernel_of_a_users_server_finds_it_by_itself(hub: Hub) -> None:
+    code = "from docsfy_jupyter import connect; print(connect().health()['data_dir'])"
+    with connect(hub.url_of(ADA), hub.token_of(ADA)) as client:
+        assert asyncio.run(executed(hub.url_of(ADA), hub.token_of(ADA), code)).strip() == client.health()["data_dir"]
+
+
+async def executed(url: str, token: str, code: str) -> str:
+    """Run code in a kernel of a server, by its REST API and WebSocket as a browser does; returns what it printed."""
+    login = {"Authorization": f"token {token}"}
+    async with httpx.AsyncClient(headers=login, trust_env=False, timeout=60) as client:
+        kernel = (await client.post(f"{url}api/kernels", json={"name": "python3"})).json()["id"]
+        way = HTTPRequest(f"{url.replace('http', 'ws', 1)}api/kernels/{kernel}/channels", headers=login)
+        socket = await websocket_connect(way)
+        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": "s", "username": "", "version": "5.3"}
+        content = {"code": code, "silent": False, "store_history": False, "allow_stdin": False, "stop_on_error": True}
+        await socket.write_message(
+            json.dumps(
+                {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
+            )
+        )
+        said = ""
+        async with asyncio.timeout(90):
+            while (text := await socket.read_message()) is not None:
+                message = json.loads(text)
+                if message["parent_header"].get("msg_id") == header["msg_id"]:
+                    said += message["content"].get("text", "") if message["msg_type"] == "stream" else ""
+                    assert message["msg_type"] != "error", message["content"]
+                    if message["content"].get("execution_state") == "idle":
+                        break
+        socket.close()
+        await client.delete(f"{url}api/kernels/{kernel}")
+    return said
