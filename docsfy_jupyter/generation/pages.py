@@ -32,6 +32,8 @@ class PageWriter:
         self._files = {file.path: file for file in clone.files}
         self._room = asyncio.Semaphore(job.provider.concurrent_pages or job.concurrent_pages)
         self._failed: list[FailedPage] = []
+        self._working = 0
+        self._ended = asyncio.Event()  # of one of those in work
         self._left = 0  # pages that were not begun, since the run has cost what it may
 
     async def write_all(self, pages: list[PlanPage]) -> None:
@@ -85,21 +87,33 @@ class PageWriter:
 
     async def _write(self, page: PlanPage) -> None:
         async with self._room:
+            # near the limit, those in work may use up what is left of it
+            while self._working and not self._job.budget.spares(self._working):
+                self._ended.clear()
+                await self._ended.wait()
             if self._job.budget.used_up:
                 self._left += 1
                 return
-            self._emit.page_started(page.slug)
-            started = time.monotonic()
+            self._working += 1
             try:
-                answer = await tried(self._job, self._emit, "page", page.slug, lambda: self._session.write_page(self._plan, page))
-                await asyncio.to_thread(self._keep, page, answer)
-            except DocsfyError as error:
-                if isinstance(error, ProviderFailed) and error.fatal:
-                    raise
-                self._failed.append(FailedPage(page.slug, error.message))
-                self._emit.page_ended(self.record(page, "failed", time.monotonic() - started, error.message))
-                return
-            self._emit.page_ended(self.record(page, "fresh", time.monotonic() - started))
+                await self._written(page)
+            finally:
+                self._working -= 1
+                self._ended.set()
+
+    async def _written(self, page: PlanPage) -> None:
+        self._emit.page_started(page.slug)
+        started = time.monotonic()
+        try:
+            answer = await tried(self._job, self._emit, "page", page.slug, lambda: self._session.write_page(self._plan, page))
+            await asyncio.to_thread(self._keep, page, answer)
+        except DocsfyError as error:
+            if isinstance(error, ProviderFailed) and error.fatal:
+                raise
+            self._failed.append(FailedPage(page.slug, error.message))
+            self._emit.page_ended(self.record(page, "failed", time.monotonic() - started, error.message))
+            return
+        self._emit.page_ended(self.record(page, "fresh", time.monotonic() - started))
 
     def _keep(self, page: PlanPage, answer: PageAnswer) -> None:
         images = {}

@@ -132,6 +132,12 @@ class Budget:
         """Whether nothing more may be begun."""
         return self._day.used_up or self._blind or (self.limit is not None and self.spent >= self.limit)
 
+    def spares(self, working: int) -> bool:
+        """Say whether something would be left of every limit if each of so many calls cost as much as the dearest before."""
+        expected = working * self._dearest
+        limits = ((self.limit, self.spent), (self._day.limit, self._day.spent))
+        return all(spent + expected < limit for limit, spent in limits if limit is not None)
+
     @property
     def _assumption(self) -> str:
         """Say what of the sum is no more than assumed; empty where all is known."""

@@ -81,6 +81,17 @@ async def test_an_agent_that_is_killed_at_its_time_limit_counts(agents: Agents, 
     assert [(call["cost_usd"], call["basis"]) for call in calls if call["outcome"] == "failed"] == [(None, "unknown")] * 3
 
 
+@pytest.mark.parametrize(("run", "day"), [(0.7, None), (None, 0.7), (9.0, 0.7)])
+async def test_pages_that_are_in_work_are_counted_before_another_one_begins(
+    agents: Agents, demo_repo: Path, tmp_path: Path, run: float | None, day: float | None
+) -> None:
+    agents.steer(pages=6)  # a quarter of a dollar a call
+    async with running(tmp_path, max_concurrent_pages=6, max_cost_usd_per_day=day) as manager:
+        row = await ran(manager, demo_repo, max_cost_usd=run)
+        assert (row.status, row.page_count, row.run_cost_usd) == (Status.ERROR, 2, 0.75)
+        assert "4 of 6 pages left" in str(row.error_message)
+
+
 async def test_a_plan_that_timed_out_is_not_paid_again_for_nothing(demo_repo: Path, tmp_path: Path) -> None:
     def slow(_: FakeChat, asked: Asked) -> Any:
         return time.sleep(4) if asked.planning else None
