@@ -69,7 +69,10 @@ def batch(options: argparse.Namespace) -> int:
             return _show_forecast(client, file, wanted, as_json=options.json)
     check_installed()
     with _locked(path), open_client(url, options.token, options.data_dir, options.verify) as (client, _):
-        return _run(client, file, wanted, options)
+        code, document = _run(client, file, wanted, options)
+    if file.on_finished:  # one that hangs keeps no other batch of this file away
+        _finish(file.on_finished, document, path.absolute().parent)
+    return code
 
 
 def _read(path: Path) -> tuple[BatchFile, tuple[Wanted, ...]]:
@@ -137,7 +140,10 @@ def _show_forecast(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, 
     return 0
 
 
-def _run(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], options: argparse.Namespace) -> int:
+def _run(
+    client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], options: argparse.Namespace
+) -> tuple[int, dict[str, Any]]:
+    """Run the notebook and tell what came of it; returns the exit code and the result as a document."""
     client.health()  # rather now than from a kernel that took its time to start
     began = utc_now()
     receipt = reserve(Path(options.runs), Path(options.file).stem, began)
@@ -162,8 +168,7 @@ def _run(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, ...], opti
         finally:
             bars.close()
     result, note_code = _result(client, receipt, ended, wanted, began.isoformat())
-    _tell(result, receipt, file, options)
-    return code or note_code
+    return code or note_code, _tell(result, receipt, options)
 
 
 def _result(client: DocsfyClient, receipt: Path, ended: Ended, wanted: tuple[Wanted, ...], began: str) -> tuple[BatchResult, int]:
@@ -203,7 +208,7 @@ def _terminable() -> Iterator[None]:
             signal.signal(number, before[number])
 
 
-def _tell(result: BatchResult, receipt: Path, file: BatchFile, options: argparse.Namespace) -> None:
+def _tell(result: BatchResult, receipt: Path, options: argparse.Namespace) -> dict[str, Any]:
     document = {"receipt": str(receipt.absolute()), **result.to_json()}
     if options.summary:
         target = Path(options.summary)
@@ -217,8 +222,7 @@ def _tell(result: BatchResult, receipt: Path, file: BatchFile, options: argparse
     else:
         print("\n".join(plain(line) for line in as_text(result).splitlines()))
         print(f"The receipt: {receipt}")
-    if file.on_finished:
-        _finish(file.on_finished, document, Path(options.file).absolute().parent)
+    return document
 
 
 def _finish(command: str | list[str], document: Mapping[str, Any], folder: Path) -> None:

@@ -19,10 +19,9 @@ from panels import until
 from servers import commit, git
 
 from docsfy_jupyter.batch.papermill import Ended
-from docsfy_jupyter.batch.parameters import read_file
 from docsfy_jupyter.batch.result import RESULT_TYPE, BatchResult
 from docsfy_jupyter.cli import main
-from docsfy_jupyter.cli.batch import _locked, _tell, _terminable, _why
+from docsfy_jupyter.cli.batch import _finish, _locked, _tell, _terminable, _why
 from docsfy_jupyter.errors import BatchBusy
 
 
@@ -116,9 +115,18 @@ def test_killed_with_abort_on_exit_its_runs_are_aborted(bench: Bench) -> None:
     bench.gate.unlink()
 
 
+FREE = """
+import pathlib, sys
+from docsfy_jupyter.cli.batch import _locked
+
+with _locked(pathlib.Path("secret.yaml")):  # a command that hangs would keep nobody away
+    pathlib.Path("told.json").write_text(sys.stdin.read())
+"""
+
+
 def test_the_token_in_a_files_server_url_is_used_and_written_nowhere(bench: Bench, tmp_path: Path) -> None:
     bench.repo("omega")
-    told = ["sh", "-c", "cat > told.json"]
+    told = [sys.executable, "-c", FREE]
     url = f"{bench.server.url}lab?token={bench.server.token}"
     file = bench.file("secret.yaml", [{"repo": "omega", "provider": "fake", "model": "pages=1"}], server_url=url, on_finished=told)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCSFY_JUPYTER_")}
@@ -205,10 +213,9 @@ def test_a_file_that_was_saved_by_renaming_meanwhile_is_still_the_same_batch(tmp
 
 @pytest.mark.parametrize(("command", "says"), [(["/none/there"], "could not be started: No such file"), ("sh -c 'exit 3'", "ended with exit code 3")])
 def test_what_follows_a_summary_that_fails_is_told_in_a_line_each(command: Any, says: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    file = read_file({"variants": [{"repo": "a"}], "on_finished": command})
     result = BatchResult("2026-11-25T03:00:00+00:00", "2026-11-25T03:00:01+00:00", ())
     options = argparse.Namespace(summary=str(tmp_path / "gone" / "summary.md"), json=True, file=str(tmp_path / "batch.yaml"))
-    _tell(result, tmp_path / "receipt.ipynb", file, options)
+    _finish(command, _tell(result, tmp_path / "receipt.ipynb", options), tmp_path)
     shown = capfd.readouterr()
     assert [line.split(": ")[0] for line in shown.err.splitlines()] == ["--summary", "on_finished"]
     assert says in shown.err
