@@ -40,6 +40,7 @@ _SERVICES = {
     "api.anthropic.com": "claude",
 }
 _TITLE = re.compile(r"<title>([^<]{1,200})</title>", re.IGNORECASE)
+_SECRET = re.compile(r"key|token|secret|pass|auth|cookie|code|sig", re.IGNORECASE)  # in the name of a header or a parameter
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PLAN_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -250,7 +251,8 @@ class OpenAISession(AskingSession):
         self, server: OpenAIServer, gate: Gate, http: httpx.AsyncClient, context: RunContext, steering: Steering
     ) -> None:
         key = http.headers.get("Authorization", "").removeprefix("Bearer ")
-        super().__init__(context, steering, (key, *server.headers.values(), *server.query.values()))
+        sent = (*server.headers.items(), *server.query.items())
+        super().__init__(context, steering, (key, *(value for name, value in sent if _SECRET.search(name))))
         self._server, self._gate, self._http = server, gate, http
         self._files = steering.shown(context.files)
         self._format = 0
