@@ -19,7 +19,7 @@ import httpx
 from companions import environment, missing, npm_programs
 from servers import FAKE, free_port
 
-JUPYTERHUB = "jupyterhub==6.1.1"
+JUPYTERHUB = os.environ.get("DOCSFY_TEST_HUB", "jupyterhub==6.1.1")  # Binder's images have 5: jupyterhub==5.5.4
 PROXY = "configurable-http-proxy@5.3.0"
 
 

@@ -12,7 +12,8 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
@@ -83,15 +84,31 @@ def test_a_stopped_server_is_told_apart_from_a_bad_token(hub: Hub, tmp_path: Pat
             assert f"{page}token makes one" in refused.value.message
 
 
+def log_in(hub: Hub, page: Page, user: str, next_: str = "/jh/hub/token") -> None:
+    """Log in to the Hub by its form."""
+    page.goto(f"{hub.url}hub/login?next={quote(next_, safe='')}")
+    page.get_by_label("Username").fill(user)
+    page.get_by_label("Password").fill("any")
+    page.get_by_role("button", name="Sign in").click()
+
+
+@pytest.mark.browser
+def test_another_user_sees_the_hubs_refusal_and_nothing_of_the_page(hub: Hub, seen: Seen) -> None:
+    log_in(hub, seen.page, BOB)
+    seen.page.get_by_role("button", name="Request new API token").wait_for()
+    answer = seen.page.goto(f"{hub.url_of(ADA)}docsfy/status/demo/main/fake/pages=3")
+    assert answer is not None
+    assert (answer.status, urlsplit(answer.url).path) == (403, "/jh/hub/api/oauth2/authorize")
+    assert seen.page.locator(".docsfy-panel").count() == 0
+    assert not any("/docsfy/api/" in url for url in seen.requests)
+
+
 @pytest.mark.browser
 def test_the_pages_and_their_buttons_work_below_the_prefix(hub: Hub, shared_repo: Path, seen: Seen) -> None:
     with connect(hub.url_of(ADA), hub.token_of(ADA)) as client:
         client.wait(client.generate(shared_repo, provider="fake", model="pages=3"))
     page = seen.page
-    page.goto(f"{hub.url}hub/login?next=%2Fjh%2Fuser%2Fada%2F")
-    page.get_by_label("Username").fill(ADA)
-    page.get_by_label("Password").fill("any")
-    page.get_by_role("button", name="Sign in").click()
+    log_in(hub, page, ADA, next_="/jh/user/ada/")
     page.get_by_role("button", name="Details of demo, fake/pages=3", exact=True).wait_for()
     assert urlsplit(page.url).path == "/jh/user/ada/docsfy/"
     page.screenshot(path=SCREENSHOTS / "hub-board.png")
@@ -135,6 +152,10 @@ def test_a_kernel_of_a_users_server_finds_it_by_itself(hub: Hub) -> None:
     code = "from docsfy_jupyter import connect; print(connect().health()['data_dir'])"
     with connect(hub.url_of(ADA), hub.token_of(ADA)) as client:
         assert asyncio.run(executed(hub.url_of(ADA), hub.token_of(ADA), code)).strip() == client.health()["data_dir"]
+
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 
 async def executed(url: str, token: str, code: str) -> str:

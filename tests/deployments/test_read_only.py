@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 from appearance import SCREENSHOTS
-from playwright.sync_api import Browser, Page
 from servers import Server, await_health, end, launch, make_demo_repo
 from walking import path_of
 
 from docsfy_jupyter import NotPermitted, StatusPanel, connect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 OPERATOR = {"X-Operator": "yes"}
 HELD = "pages=2,hold=page-1"
