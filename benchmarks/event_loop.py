@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 class Server:
     """A Jupyter server with the extension and the ticker."""
 
-    def __init__(self, home: Path, at_once: int, *more: str) -> None:
+    def __init__(self, home: Path, at_once: int, *more: str, extensions: Sequence[str] = ()) -> None:
         home.mkdir(exist_ok=True)
         self._out = home / "late.json"
         with socket.socket() as probe:
@@ -73,7 +73,7 @@ class Server:
         command = [
             sys.executable, "-c", QUICK_START, f"--ServerApp.port={port}", "--no-browser", "--allow-root",
             f"--ServerApp.root_dir={home}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.log_level=ERROR",
-            "--ServerApp.jpserver_extensions={'docsfy_jupyter': True, 'event_loop': True}",
+            f"--ServerApp.jpserver_extensions={dict.fromkeys(('docsfy_jupyter', 'event_loop', *extensions), True)}",
             f"--DocsfyApp.data_dir={home / 'data'}", f"--DocsfyApp.max_concurrent_generations={at_once}",
             *more,
         ]  # fmt: skip

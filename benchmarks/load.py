@@ -151,7 +151,7 @@ def measure(home: Path) -> list[Row]:
     make_past(home / "server" / "data", VARIANTS, RUNS, EVENTS)
     repository = make_repository(home / "repository")
     began = time.perf_counter()
-    server = Server(home / "server", GENERATIONS, f"--DocsfyApp.command_providers={({'slow': ['/bin/sh', '-c', WRITER]})!r}")
+    server = Server(home / "server", GENERATIONS, f"--DocsfyApp.command_providers={ ({'slow': ['/bin/sh', '-c', WRITER]})!r}")
     try:
         server.wait()
         ready = time.perf_counter() - began
