@@ -134,6 +134,11 @@ class DocsfyHandler(APIHandler):
         """Whether Jupyter's authorizer lets the caller ``read``, ``execute`` or ``write``."""
         return bool(await ensure_async(self.authorizer.is_authorized(self, self.current_user, action, RESOURCE)))
 
+    def set_secure_cookie(self, name: str, value: str | bytes, *args: Any, **kwargs: Any) -> None:
+        """Give no login to keep to a program that sends its token every time: signed at each poll, it was half of the answer."""
+        if self.request.headers.get("Authorization", "").partition(" ")[0].lower() not in ("token", "bearer"):
+            super().set_secure_cookie(name, value, *args, **kwargs)
+
     def check_method(self) -> None:
         """Refuse a method that no reading of the path has."""
         if self.readings and not any(self.request.method in route.operations for route in self.readings):

@@ -77,6 +77,16 @@ def test_the_listing_tells_what_changed_since_a_revision(walk: Walk) -> None:
     assert not [row for row in changed["projects"] if row["name"] == "walk"]
 
 
+def test_a_poll_of_what_is_unchanged_is_short_and_keeps_no_login_for_a_program(walk: Walk) -> None:
+    tag = walk.get(MAIN).headers["etag"]
+    poll = walk.get(MAIN, headers={"If-None-Match": tag})
+    assert (poll.status_code, poll.content) == (304, b"")
+    assert sum(len(name) + len(value) + len(": \r\n") for name, value in poll.headers.raw) < 500
+    assert "set-cookie" not in poll.headers
+    opened = httpx.get(walk.server.api + "api/projects", params={"token": walk.server.token}, trust_env=False)
+    assert "set-cookie" in opened.headers  # a link with a token logs a browser in
+
+
 def test_an_unchanged_listing_is_304(walk: Walk) -> None:
     for _ in range(20):  # another test's run may move the listing between the two requests
         tag = walk.get("api/projects").headers["etag"]
