@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import httpx
 from companions import environment, missing, npm_programs
-from servers import FAKE, free_port
+from lab import EXPOSED
+from servers import FAKE, FRONTENDS, free_port
 
 JUPYTERHUB = os.environ.get("DOCSFY_TEST_HUB", "jupyterhub==6.1.1")  # Binder's images have 5: jupyterhub==5.5.4
 PROXY = "configurable-http-proxy@5.3.0"
@@ -73,8 +74,10 @@ class Hub:
 def configuration(home: Path, port: int, token: str, programs: Path, proxy: Path) -> str:
     """Return the Hub's configuration, as text."""
     commands = {"fake": [sys.executable, str(FAKE)]}
-    extensions = {"docsfy_jupyter": True}
-    variables = {"JUPYTERHUB_ACTIVITY_INTERVAL": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+    extensions = {"docsfy_jupyter": True, **dict.fromkeys(set(FRONTENDS) & {"jupyterlab"}, True)}
+    share = Path(sys.prefix) / "share" / "jupyter"  # the front end is that of the tests' environment
+    variables = {"JUPYTERLAB_DIR": f"{share}/lab", "JUPYTER_PATH": str(share), "JUPYTER_PLATFORM_DIRS": "1"}
+    variables |= {"JUPYTERHUB_ACTIVITY_INTERVAL": "1", "XDG_DOCSFY_GATE": f"{home}/gate"}
     lines: Sequence[tuple[str, object]] = [
         ("JupyterHub.bind_url", f"http://127.0.0.1:{port}/jh/"),
         ("JupyterHub.hub_bind_url", f"http://127.0.0.1:{free_port()}"),
@@ -93,9 +96,11 @@ def configuration(home: Path, port: int, token: str, programs: Path, proxy: Path
                 "--allow-root",
                 f"--ServerApp.jpserver_extensions={extensions!r}",
                 f"--DocsfyApp.command_providers={commands!r}",
+                *EXPOSED[:1],
             ],
         ),
-        ("Spawner.environment", {**variables, "XDG_DOCSFY_GATE": f"{home}/gate"}),
+        ("Spawner.environment", variables),
+        ("Spawner.notebook_dir", f"{home}/users/{{username}}/root"),
         ("Spawner.default_url", "/docsfy/"),
         ("JupyterHub.services", [{"name": "tests", "api_token": token}]),
         (

@@ -21,6 +21,9 @@ from appearance import SCREENSHOTS
 from browsing import Seen
 from commands import run
 from hub import Hub, jupyterhub
+from lab import Lab
+from panels import needs
+from servers import Server
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -35,6 +38,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A Hub with three users; Ada's server runs."""
     with jupyterhub(tmp_path_factory.mktemp("hub")) as running:
         for user in (ADA, BOB, EVE):
+            (running.home / "users" / user / "root").mkdir(parents=True)
             running.ask("POST", f"users/{user}")
         running.start(ADA)
         yield running
@@ -148,6 +152,25 @@ def test_a_run_is_activity_for_the_hub_and_polls_are_none(hub: Hub, shared_repo:
         assert active() == last
 
 
+@pytest.mark.browser
+def test_a_panel_in_a_notebook_follows_and_aborts_below_the_prefix(hub: Hub, site_browser: Browser, shared_repo: Path) -> None:
+    needs("jupyterlab")
+    hub.gate.touch()
+    server = Server(hub.url_of(ADA), "", hub.process, hub.home, hub.log)
+    lab = Lab(server, site_browser, hub.home / "users" / ADA, login=lambda page: log_in(hub, page, ADA, "/jh/user/ada/"))
+    begin = f"import docsfy_jupyter\nrow = docsfy_jupyter.connect().generate({str(shared_repo)!r}, provider='fake', model='pages=3,hold=page-3')"
+    opened = lab.open(f"{begin}\ndocsfy_jupyter.StatusPanel(row.name, 'fake', row.ai_model)")
+    opened.run(0)
+    opened.panel.locator(".docsfy-numbers", has_text="2 / 3 pages").wait_for(timeout=60_000)
+    opened.panel.get_by_role("button", name="Abort").click()
+    opened.panel.get_by_role("button", name="Abort run").click()
+    opened.page.wait_for_selector(".docsfy-panel[data-state='aborted']", timeout=60_000)
+    opened.page.screenshot(path=SCREENSHOTS / "hub-lab.png")
+    hub.gate.unlink()
+    assert (opened.posts, opened.complaints) == (["api/variant/abort"], []), "by the browser itself, not by the busy kernel"
+    opened.page.context.close()
+
+
 def test_a_kernel_of_a_users_server_finds_it_by_itself(hub: Hub) -> None:
     code = "from docsfy_jupyter import connect; print(connect().health()['data_dir'])"
     with connect(hub.url_of(ADA), hub.token_of(ADA)) as client:
@@ -155,7 +178,7 @@ def test_a_kernel_of_a_users_server_finds_it_by_itself(hub: Hub) -> None:
 
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 
 async def executed(url: str, token: str, code: str) -> str:
