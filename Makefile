@@ -6,7 +6,7 @@ WORKERS ?= 3
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo lab test lint pictures cases clean browser notebooks
+.PHONY: demo lab test soak lint pictures cases clean browser notebooks
 
 $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	$(PYTHON) -m venv $(VENV)
@@ -15,6 +15,7 @@ $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test,lint,companions]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[clock]' || echo "no library for jumping clocks: those faults are left out"
 	touch $@
 
 demo: $(VENV)/installed  ## document this very checkout; the site is in build/demo-site/
@@ -30,6 +31,11 @@ browser:
 
 test: $(VENV)/installed-test browser lint  ## everything that must hold
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+soak: SEED ?= $(shell date +%s)
+soak: $(VENV)/installed-test browser  ## the same faults, aborts and bad input, ten times as many; half an hour
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rP --moments 200 --aborts 1000 --examples 1000 \
+	  --seed $(SEED) tests/faults tests/badinput
 
 pictures: $(VENV)/installed-test demo browser  ## the README's pictures
 	$(BIN)/python tests/pictures.py

@@ -17,7 +17,7 @@ from browsing import seen, site_browser  # noqa: F401 (fixtures)
 from lab import EXPOSED, lab  # noqa: F401 (fixture)
 from panels import needs, notebook, open_status, panel_client, panel_messages, panel_relay, show  # noqa: F401 (fixtures)
 from servers import FRONTENDS, Server, await_health, end, launch, make_demo_repo
-from surroundings import gate, mark, silent_host, small_disk  # noqa: F401 (fixtures)
+from surroundings import gate, mark, silent_host, silent_hosts, small_disk  # noqa: F401 (fixtures)
 from walking import Walk, make_walk
 
 from docsfy_jupyter.generation.process import Processes
@@ -40,6 +40,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave out the test files whose companions are not installed."""
     is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
     return True if is_test and _needs_companion(collection_path) else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say how much the tests of faults break."""
+    parser.addoption("--moments", type=int, default=20, help="faults in tests/faults, one after the other on one server")
+    parser.addoption("--aborts", type=int, default=20, help="aborts in tests/faults, at random moments")
+    parser.addoption("--examples", type=int, default=40, help="made-up inputs of each kind in tests/badinput")
+    parser.addoption("--seed", type=int, default=1, help="which moments")
 
 
 def pytest_report_header() -> str | None:

@@ -2,7 +2,8 @@
 
 ``hold=plan`` or ``hold=page-3`` waits there as long as the file named by ``XDG_DOCSFY_GATE`` exists (the prefix is one that
 children inherit); ``late=1`` answers a TERM with its page a second later; ``big=1`` writes pages that take long to render;
-``mention=name`` has every page mention a function of that name.
+``mention=name`` has every page mention a function of that name. Each call leaves a file ``….call`` in the folder that
+``XDG_DOCSFY_CALLS`` names, if it names one.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 options = dict(part.split("=", 1) for part in os.environ["DOCSFY_MODEL"].split(",") if "=" in part)
 purpose, slug = os.environ["DOCSFY_PURPOSE"], os.environ["DOCSFY_SLUG"]
 sys.stdin.read()
+if os.environ.get("XDG_DOCSFY_CALLS"):
+    call, _ = tempfile.mkstemp(".call", f"{purpose}-{slug}-", os.environ["XDG_DOCSFY_CALLS"])
+    os.close(call)
 if options.get("children"):
     subprocess.Popen(["sh", "-c", "sleep 300 & sleep 300"])
 if options.get("late"):

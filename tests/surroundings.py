@@ -35,6 +35,13 @@ def silent_host() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/o/silent.git"
 
 
+@pytest.fixture(scope="session")
+def silent_hosts() -> Iterator[str]:
+    """The same for the whole session."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/o/silent.git"
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with 8 MiB."""

@@ -27,6 +27,7 @@ _OLD_SITES = 60.0  # seconds that a reader may still be in the site before this 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _ATTEMPT = 10.0
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_BAD_DISK = {errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ESTALE}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ async def conclude(run: Run, job: RunJob, log: logging.Logger) -> Ending:
             changes = await _published(job, run.work.result(), log)
         except Exception as error:  # noqa: BLE001  whatever it is, it is how the run ended
             changes = _failed(run, error, log)
+    # by what is on the disk: a database that was damaged and began anew knows of no site that is still served
+    changes["site"] = await asyncio.to_thread(job.folder.sites.current) is not None
     return _ending(run, changes)
 
 
@@ -64,7 +67,8 @@ async def _published(job: RunJob, result: RunResult, log: logging.Logger) -> dic
             await asyncio.to_thread(job.folder.sites.remove_old, _OLD_SITES)
         except OSError:  # the site is published: what is left over is cleared away, and rendered again, by the next run
             log.exception("docsfy_jupyter: tidying up after a run of %s failed", job.key.address)
-        changes |= {"last_generated": iso(utc_now()), "last_commit_sha": result.commit, "site": True}
+        changes["last_generated"] = iso(utc_now())
+    changes["last_commit_sha"] = result.commit
     return changes | {"status": Status.READY, "current_stage": result.stage, "page_count": len(result.plan.pages())}
 
 
@@ -75,6 +79,8 @@ def _failed(run: Run, error: Exception, log: logging.Logger) -> dict[str, Any]:
         changes["failed_pages"] = tuple(error.details.get("failed_pages", run.row.failed_pages))
     elif isinstance(error, OSError) and error.errno in _NO_ROOM:
         text = f"No space left on the device that holds {error.filename or 'the data folder'}. Free some, then start again."
+    elif isinstance(error, OSError) and error.errno in _BAD_DISK:
+        text = f"The data folder cannot be written ({error.strerror}: {error.filename or 'a file'}). Mend that, then start again."
     else:
         log.error("docsfy_jupyter: run %s failed", run.generation_id, exc_info=error)
         text = f"Internal error ({type(error).__name__}: {error}); the server's log has the details."

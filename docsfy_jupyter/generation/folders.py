@@ -11,7 +11,9 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,25 @@ from docsfy_jupyter.site.versions import SiteVersions
 
 @dataclass(frozen=True)
 class KnownPlan:
-    """The plan of an earlier run, and what it was made from."""
+    """The plan of an earlier run, and what it was made from.
+
+    Parameters
+    ----------
+    commit, settings : str
+        What the plan is for.
+    plan : Plan
+        The plan.
+    generation_id : str
+        The latest run that wrote its pages; empty before there is one.
+    keys : dict
+        Where that run's pages are, or are going to be: slug → cache key.
+    """
 
     commit: str
     settings: str
     plan: Plan
+    generation_id: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
 
 
 class VariantFolder:
@@ -53,44 +69,43 @@ class VariantFolder:
         return self.cache / f"{cache_key}.md"
 
     def store_page(self, cache_key: str, markdown: str, images: dict[str, str]) -> None:
-        """Keep a page: its images' list first, its text last, since the text is what counts as cached."""
-        _write(self.cache / f"{cache_key}.json", json.dumps(images))
-        _write(self.page(cache_key), markdown.encode("utf-8", "replace").decode())
+        """Keep a page: its images' list and its digest first, then its text."""
+        text = markdown.encode("utf-8", "replace")
+        _write(self._facts(cache_key), json.dumps({"sha256": hashlib.sha256(text).hexdigest(), "images": images}).encode())
+        _write(self.page(cache_key), text)
 
     def page_images(self, cache_key: str) -> dict[str, str]:
         """Return the images of a cached page: repository path → git blob."""
-        path = self.cache / f"{cache_key}.json"
-        return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
+        return dict(_read(self._facts(cache_key)).get("images", {}))
 
     def store_image(self, source: Path, blob: str) -> None:
         """Keep an image of the repository under its blob's id."""
         target = self.images / blob
         if not target.exists():
             self.images.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(f"{blob}.{os.getpid()}.aside")
-            shutil.copyfile(source, aside, follow_symlinks=False)
-            os.replace(aside, target)
+            with _aside(target) as aside:
+                shutil.copyfile(source, aside, follow_symlinks=False)
 
     def cached(self, keys: dict[str, str]) -> set[str]:
-        """Return the slugs whose page is cached; ``keys`` maps slug → cache key."""
-        return {slug for slug, key in keys.items() if self.page(key).is_file()}
+        """Return the slugs whose page is cached, byte for byte as it was stored; ``keys`` maps slug → cache key."""
+        return {slug for slug, key in keys.items() if self._is_whole(key)}
 
     def store_plan(self, known: KnownPlan) -> None:
         """Keep the settled plan with the commit and settings that it was made for."""
-        _write(
-            self.path / "plan.json",
-            json.dumps({"commit": known.commit, "settings": known.settings, "plan": known.plan.to_json()}),
-        )
+        _write(self.path / "plan.json", json.dumps({**vars(known), "plan": known.plan.to_json()}).encode())
 
     def load_plan(self) -> KnownPlan | None:
         """Return the kept plan; None where there is none or it cannot be read."""
         data = _read(self.path / "plan.json")
         plan = parse_plan(data.get("plan"))
-        return KnownPlan(str(data.get("commit")), str(data.get("settings")), plan) if plan else None
+        if plan is None:
+            return None
+        texts = {name: str(data.get(name)) for name in ("commit", "settings", "generation_id")}
+        return KnownPlan(plan=plan, keys=dict(data.get("keys") or {}), **texts)
 
     def store_manifest(self, manifest: dict[str, Any]) -> None:
         """Keep what the last good site was rendered from."""
-        _write(self.path / "manifest.json", json.dumps(manifest))
+        _write(self.path / "manifest.json", json.dumps(manifest).encode())
 
     def load_manifest(self) -> dict[str, Any]:
         """Return what the last good site was rendered from; empty where nothing was."""
@@ -99,8 +114,8 @@ class VariantFolder:
     def empty_cache(self) -> None:
         """Forget every page and the plan; the site stays."""
         shutil.rmtree(self.cache, ignore_errors=True)
-        (self.path / "plan.json").unlink(missing_ok=True)
-        (self.path / "manifest.json").unlink(missing_ok=True)
+        for name in ("plan.json", "manifest.json"):
+            (self.path / name).unlink(missing_ok=True)
 
     def prune(self, keys: dict[str, str]) -> None:
         """Remove pages that the current plan does not use."""
@@ -120,6 +135,17 @@ class VariantFolder:
         """Remove everything of the variant."""
         shutil.rmtree(self.path, ignore_errors=True)
 
+    def _facts(self, cache_key: str) -> Path:
+        return self.cache / f"{cache_key}.json"
+
+    def _is_whole(self, cache_key: str) -> bool:
+        """Say whether a page is what was stored: a disk that lost power or went bad may have kept a part of it, or nothing."""
+        try:
+            text = self.page(cache_key).read_bytes()
+        except OSError:
+            return False
+        return _read(self._facts(cache_key)).get("sha256") == hashlib.sha256(text).hexdigest()
+
 
 def cache_key(page: PlanPage, blobs: dict[str, str], provider: str, version: str, model: str, prompt_hash: str) -> str:
     """Return a page's address in the cache: a hash over everything that makes its text what it is."""
@@ -128,11 +154,22 @@ def cache_key(page: PlanPage, blobs: dict[str, str], provider: str, version: str
     return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()[:40]
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _aside(path) as aside:
+        aside.write_bytes(content)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """Give a name to write to, which becomes `path` when that went well; nothing stays of what did not fit on the disk."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.aside")
-    aside.write_text(text, "utf-8")
-    os.replace(aside, path)
+    try:
+        yield aside
+        os.replace(aside, path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -61,10 +61,24 @@ def signal_group(group: int, number: int) -> None:
 
 def descendants(pid: int) -> list[psutil.Process]:
     """Return the children of a process and theirs, as long as the chain of parents is whole."""
+    if Path(f"/proc/self/task/{os.getpid()}/children").exists():  # psutil looks at every process of the machine instead
+        return _processes(_listed_descendants(pid))
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:
         return []
+
+
+def _listed_descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        with suppress(OSError):
+            for listing in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+                children = [int(word) for word in listing.read_text().split()]
+                found += children
+                waiting += children
+    return found
 
 
 def marked(mark: str) -> list[psutil.Process]:
@@ -95,6 +109,14 @@ def kill_each(processes: list[psutil.Process]) -> None:
             process.kill()
 
 
+def end_each(processes: list[psutil.Process], group: int) -> None:
+    """Ask those to end that have left a group."""
+    for process in processes:
+        with suppress(psutil.Error, OSError):
+            if os.getpgid(process.pid) != group:
+                process.terminate()
+
+
 def reap_orphans(processes: list[psutil.Process]) -> None:
     """Collect killed orphans that became ours because the server is PID 1; others are their parents' business."""
     for process in processes:
@@ -103,7 +125,7 @@ def reap_orphans(processes: list[psutil.Process]) -> None:
 
 
 async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: float) -> None:
-    """End a child whole: its group TERM, `grace` seconds, KILL, then all that left the group; returns when it is reaped.
+    """End a child whole: it and all below it TERM, `grace` seconds, KILL, then all that has its mark; returns when it is reaped.
 
     Parameters
     ----------
@@ -116,9 +138,10 @@ async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: floa
     grace : float
         Seconds between TERM and KILL.
     """
-    known = await off_loop(lambda: descendants(pid)) if not exited() else []
+    known = descendants(pid) if not exited() else []
     if group_alive(pid):
         signal_group(pid, signal.SIGTERM)
+        end_each(known, pid)
         await _until(lambda: exited() and not group_alive(pid), grace)
         signal_group(pid, signal.SIGKILL)
     kill_each(known)
@@ -136,9 +159,10 @@ async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: floa
 
 async def _until(condition: Callable[[], bool], limit: float) -> None:
     loop = asyncio.get_running_loop()
-    end = loop.time() + limit
+    end, pause = loop.time() + limit, 0.001
     while not condition() and loop.time() < end:  # noqa: ASYNC110 - other people's processes set no event
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 0.01)
 
 
 class Watcher:

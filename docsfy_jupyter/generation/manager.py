@@ -292,6 +292,7 @@ class Manager:
         self._processes.forget_folder(job.scratch)
         try:
             ending = await conclude(run, job, self._log)
+            await asyncio.to_thread(job.folder.sites.discard_unpublished)
             run.meter.end(ending.row.status)
             await self._endings.write(ending)
             self.feed.on_status(ending.row)
@@ -369,8 +370,14 @@ class Manager:
             manifest = await asyncio.to_thread(folder.load_manifest)
             if not manifest:
                 raise Conflict(f"{key.address} has no page cache of a finished run; generate it first.")
-            site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
-            await asyncio.to_thread(folder.sites.publish, site)
+            keys = dict(manifest["keys"])
+            if lost := sorted(keys.keys() - await asyncio.to_thread(folder.cached, keys)):
+                raise Conflict(f"The page cache of {key.address} is damaged ({', '.join(lost)}); generate it again.")
+            try:
+                site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
+                await asyncio.to_thread(folder.sites.publish, site)
+            finally:
+                await asyncio.to_thread(folder.sites.discard_unpublished)
             await asyncio.to_thread(folder.sites.remove_old, _OLD_SITES)
             row = self.find(key).changed(site=True)
             await store.save_row(row)

@@ -11,7 +11,7 @@ from docsfy_jupyter.errors import DocsfyError, StoreUnavailable
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.settings import Settings
-from docsfy_jupyter.models import SERVER_RESTARTED, Variant
+from docsfy_jupyter.models import SERVER_RESTARTED, Stage, Variant
 from docsfy_jupyter.store.store import Store
 
 _RETRY = 1.0
@@ -86,7 +86,7 @@ class OpenStore:
         try:
             for notice in store.notices:
                 self._log.error("docsfy_jupyter: %s", notice)
-            orphans = await store.recover(SERVER_RESTARTED)
+            orphans = await store.recover(SERVER_RESTARTED, self._recounted)
             if orphans:
                 self._log.warning("docsfy_jupyter: %d runs were cut off by a restart; their rows say so", len(orphans))
             rows = await store.load_variants()
@@ -99,6 +99,17 @@ class OpenStore:
             self._feed.put(row)
         for row in orphans:
             self._feed.on_status(row)
+
+    def _recounted(self, row: Variant) -> Variant:
+        """Count the pages of a run that was cut off: the last ones came after the last write of its row."""
+        plan = row.plan()
+        if plan is None or row.current_stage not in (Stage.GENERATING_PAGES, Stage.RENDERING):
+            return row
+        folder = VariantFolder(self._settings.data_dir, row.key)
+        known = folder.load_plan()
+        if known is None or known.generation_id != row.generation_id:
+            return row
+        return row.changed(page_count=len(folder.cached(known.keys) & {page.slug for page in plan.pages()}))
 
     def _discard_unfinished(self, rows: list[Variant]) -> None:
         """Remove what a killed server left half done: clones, sites, files written aside. Nothing runs yet."""

@@ -135,6 +135,9 @@ class Pipeline:
     async def _pages(self, session: ProviderSession, clone: Checkout, plan: Plan) -> dict[str, str]:
         keys = await asyncio.to_thread(self._keys, session, clone, plan)
         cached = await asyncio.to_thread(self._job.folder.cached, keys)
+        # should the server be killed, its next start counts by this what was made
+        known = KnownPlan(clone.commit, self._settings, plan, self._job.generation_id, keys)
+        await asyncio.to_thread(self._job.folder.store_plan, known)
         self._emit.stage(Stage.GENERATING_PAGES, plan_json=plan.to_json(), page_count=len(cached))
         writer = PageWriter(self._job, self._emit, session, clone, plan, keys)
         for page in plan.pages():

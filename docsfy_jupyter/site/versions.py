@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _VERSION = re.compile(r"v-[0-9a-f]{32}\Z")
-# A version that is neither published nor retired is being built, for at most the renderer's time limit (600 s), or was given up.
-_LONGEST_BUILD = 3600.0
 
 
 class SiteVersions:
@@ -53,11 +51,15 @@ class SiteVersions:
             raise ValueError(f"{version.name} is not a complete version of this site")
         before = self.current()
         aside = self.root / f"current.{uuid.uuid4().hex}.part"
-        with aside.open("w", encoding="ascii") as pointer:
-            pointer.write(version.name + "\n")
-            pointer.flush()
-            os.fsync(pointer.fileno())
-        aside.replace(self._pointer)
+        try:
+            with aside.open("w", encoding="ascii") as pointer:
+                pointer.write(version.name + "\n")
+                pointer.flush()
+                os.fsync(pointer.fileno())
+            aside.replace(self._pointer)
+        except BaseException:  # no room for it
+            aside.unlink(missing_ok=True)
+            raise
         if before is not None and before != version:
             self._beside(before, "retired").touch()
 
@@ -93,7 +95,7 @@ class SiteVersions:
         ----------
         keep_seconds : float
             How long a version outlives its retirement, for who has just looked up where the site is. One with a `reading`
-            stays longer; one that was never published goes after an hour.
+            stays longer.
         """
         current = self.current()
         for version in self._versions():
@@ -101,14 +103,18 @@ class SiteVersions:
                 self._remove(version)
 
     def _spare(self, version: Path, keep_seconds: float) -> bool:
-        """Whether a version has been of no use for long enough."""
-        retired = self._beside(version, "retired")
+        """Whether a version has been retired for long enough; one that never was is being built."""
         try:
-            if retired.exists():
-                return time.time() - retired.stat().st_mtime >= keep_seconds
-            return time.time() - version.stat().st_mtime >= _LONGEST_BUILD
-        except FileNotFoundError:  # somebody else has just removed it
+            return time.time() - self._beside(version, "retired").stat().st_mtime >= keep_seconds
+        except FileNotFoundError:
             return False
+
+    def discard_unpublished(self) -> None:
+        """Remove versions that were never published: for when no rendering can be under way. Readers are in others."""
+        current = self.current()
+        for version in self._versions():
+            if version != current and not self._beside(version, "retired").exists():
+                self._remove(version)
 
     def discard_unfinished(self) -> None:
         """Remove everything but the current version: for when no rendering and no reading can be under way."""

@@ -105,7 +105,7 @@ class Database:
         try:
             result = work(connection)
             connection.execute("UPDATE revision SET number = ?", [self._revision + 1]).fetchall()
-            connection.commit()
+            self._commit(connection)
         except BaseException:
             with suppress(duckdb.Error):  # a failed commit has rolled back by itself
                 connection.rollback()
@@ -113,6 +113,17 @@ class Database:
         self._revision += 1
         self._revisions.write(self._revision)
         return result
+
+    def _commit(self, connection: Connection) -> None:
+        """Commit. A commit may fail after it was one, in the checkpoint that follows: then what it wrote is in the log."""
+        wanted = self._revision + 1
+        try:
+            connection.commit()
+        except _INVALID:
+            self._open_again()
+            if self._revision != wanted:
+                raise
+            self._revision -= 1  # counted by the caller, like every commit
 
     def _guarded(self, what: str, work: Callable[[], T]) -> T:
         try:

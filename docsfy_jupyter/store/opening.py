@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -77,12 +78,13 @@ def _copy_of(wal: Path) -> Path | None:
 def _connect(folder: Path) -> tuple[Connection, list[str]]:
     path, wal = folder / FILE, folder / f"{FILE}.wal"
     notices: list[str] = []
+    cut_off = wal.exists()  # a server that stopped as it should leaves no log
     if _no_log(wal):
         # DuckDB takes such a file for one that was torn, and drops it without a word.
         aside = _move_aside(wal)
         notices.append(f"The log of the database was damaged; the changes in it are lost. It is now {aside}.")
     try:
-        return _open(path), notices
+        return _open(path, read_all=cut_off), notices
     except duckdb.Error as error:
         _refuse_what_is_not_damage(error, path)
         reason = str(error).splitlines()[0]
@@ -90,16 +92,25 @@ def _connect(folder: Path) -> tuple[Connection, list[str]]:
         aside = _move_aside(wal)
         notices.append(f"The log of the database could not be replayed ({reason}); its changes are lost. It is now {aside}.")
         try:
-            return _open(path), notices
+            return _open(path, read_all=True), notices
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
     notices.append(f"The database is damaged ({reason}). It was moved to {_move_aside(path)}; a new, empty one was made.")
     return _open(path), notices
 
 
-def _open(path: Path) -> Connection:
+def _open(path: Path, *, read_all: bool = False) -> Connection:
+    """Open a file; DuckDB reads its blocks when they are asked for, so that one may be damaged and open all the same."""
     connection = duckdb.connect(str(path), config=_SETTINGS)
-    connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
+    try:
+        connection.execute("SET GLOBAL TimeZone = 'UTC'").fetchall()
+        tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall() if read_all else []
+        for (table,) in tables:
+            connection.execute(f'SELECT count(hash(every)) FROM "{table}" AS every').fetchall()  # noqa: S608  the table's own name
+    except BaseException:
+        with suppress(duckdb.Error):
+            connection.close()
+        raise
     return connection
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -90,8 +90,15 @@ class Store:
         rows = await self._database.read("SELECT state, plan_json FROM projects")
         return await asyncio.to_thread(lambda: [statements.read_row(row["state"], row["plan_json"]) for row in rows])
 
-    async def recover(self, message: str) -> list[Variant]:
+    async def recover(self, message: str, recounted: Callable[[Variant], Variant] = lambda row: row) -> list[Variant]:
         """Turn rows that a dead server left in ``generating`` into ``error``, and close their runs.
+
+        Parameters
+        ----------
+        message : str
+            Why, for people.
+        recounted : callable
+            Brings the page count of such a row up to date.
 
         Returns
         -------
@@ -101,7 +108,7 @@ class Store:
 
         def work(connection: Connection) -> list[Variant]:
             found = connection.execute("SELECT state, plan_json FROM projects WHERE status = 'generating'").fetchall()
-            rows = [_cut_off(statements.read_row(*values), message) for values in found]
+            rows = [_cut_off(recounted(statements.read_row(*values)), message) for values in found]
             for row in rows:
                 statements.update(connection, statements.row_record(row), statements.KEY, statements.key_values(row.key))
                 statements.end_run(connection, _cut_off_run(row, message))

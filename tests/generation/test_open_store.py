@@ -22,12 +22,12 @@ async def test_a_mistake_while_opening_is_told_and_tried_again(
     real = Store.recover
     tries = 0
 
-    async def stumble(store: Store, message: str) -> object:
+    async def stumble(store: Store, *values: object) -> object:
         nonlocal tries
         tries += 1
         if tries == 1:
             raise ValueError("a row that nobody can read")
-        return await real(store, message)
+        return await real(store, *values)
 
     monkeypatch.setattr(Store, "recover", stumble)
     opened = OpenStore(Settings(tmp_path), ChangeFeed(), logging.getLogger("test"))

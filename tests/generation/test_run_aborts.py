@@ -67,6 +67,8 @@ async def test_an_abort_in_every_stage_leaves_nothing_but_the_last_good_site(
             assert site is not None
             assert manager.folder(key).sites.current() == site
             assert manager.find(key).site
+        for key in keys.values():  # half a rendered site is a temporary folder too
+            assert list(manager.folder(key).sites.root.glob("v-*")) == list(filter(None, [manager.folder(key).sites.current()]))
         assert sorted(await (await manager.ready()).load_variants(), key=lambda row: row.key) == sorted(
             rows, key=lambda row: row.key
         )

@@ -76,11 +76,13 @@ def test_a_version_goes_when_it_has_been_retired_long_enough_however_fresh_the_n
 
 def test_a_version_that_is_being_built_stays_and_one_that_was_given_up_goes(tmp_path: Path) -> None:
     sites = SiteVersions(tmp_path)
-    built, given_up = complete(sites), complete(sites)
-    os.utime(given_up, (time.time() - 4000, time.time() - 4000))
-    sites.publish(complete(sites))
-    sites.remove_old(0)
-    assert (built.exists(), given_up.exists()) == (True, False)
+    old, now, built = (complete(sites) for _ in range(3))
+    for version in (old, now):
+        sites.publish(version)
+    sites.remove_old(60)
+    assert built.exists()
+    sites.discard_unpublished()
+    assert [version.exists() for version in (old, now, built)] == [True, True, False]
 
 
 @pytest.mark.case("S05")

@@ -77,6 +77,39 @@ async def test_a_database_that_duckdb_gave_up_is_opened_again(tmp_path: Path) ->
     await store.close()
 
 
+async def test_a_commit_whose_checkpoint_was_fatal_counts_once(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    await begin(store)
+    connection = store._database._connection
+    connection.execute("SET debug_checkpoint_abort='before_header'").fetchall()
+    connection.execute("SET GLOBAL wal_autocheckpoint='1B'").fetchall()
+    await store.save_progress([ProgressUpdate(ROW.changed(page_count=1))], [Event("g1", utc_now(), "page_done", "once")])
+    assert store._database._connection is not connection  # DuckDB gave it up
+    await store.save_progress([ProgressUpdate(ROW.changed(page_count=2))], [Event("g1", utc_now(), "page_done", "twice")])
+    assert [event["text"] for event in await store.list_events("g1", 0, 9)] == ["x", "once", "twice"]
+    await store.close()
+    store = await Store.open(tmp_path)
+    assert ([row.page_count for row in await store.load_variants()], store.notices) == ([2], [])
+    await store.close()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.999])
+async def test_a_database_without_its_end_is_noticed_at_the_start_after_a_crash(tmp_path: Path, share: float) -> None:
+    store = await Store.open(tmp_path)
+    await begin(store)
+    await store.close()
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", CRASH, str(tmp_path)], check=True)
+    path = tmp_path / "docsfy.duckdb"
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    store = await Store.open(tmp_path)
+    assert any("The database is damaged" in notice for notice in store.notices)
+    assert await store.load_variants() == []
+    assert list(tmp_path.glob("docsfy.duckdb.corrupt-*"))
+    await begin(store)
+    assert await store.load_variants() == [ROW]
+    await store.close()
+
+
 @pytest.mark.case("D06")
 async def test_no_flipped_byte_of_a_log_loses_a_confirmed_write_in_silence(tmp_path: Path) -> None:
     origin = tmp_path / "origin"
