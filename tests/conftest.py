@@ -46,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Say how much the tests of faults break."""
     parser.addoption("--moments", type=int, default=20, help="faults in tests/faults, one after the other on one server")
     parser.addoption("--aborts", type=int, default=20, help="aborts in tests/faults, at random moments")
-    parser.addoption("--examples", type=int, default=40, help="made-up inputs of each kind in tests/badinput")
+    parser.addoption("--examples", type=int, default=20, help="made-up inputs of each kind in tests/badinput")
     parser.addoption("--seed", type=int, default=1, help="which moments")
 
 

@@ -4,7 +4,7 @@ It writes what it was given (argv, environment, stdin, working directory) into t
 options that the real program does not know, and does what ``steer.json`` there says for the call's turn: ``{"plan": [act, …],
 "Page 3": [act, …], "*": [act, …]}``. The last act of a list repeats. An act may have: ``say`` or ``raw`` (an answer, or bytes in
 place of the envelope), ``error`` and ``status``, ``stderr``, ``exit``, ``sleep``, ``wait`` (until the file is gone), ``flood`` (bytes
-on both pipes before the answer), ``children``, ``deaf`` (to TERM), ``write`` (a file to write, as an obedient agent would).
+on both pipes before the answer), ``gossip`` (add all that the environment has, to the answer and to stderr), ``children``, ``deaf`` (to TERM), ``write`` (a file to write, as an obedient agent would).
 """
 
 from __future__ import annotations
@@ -110,6 +110,9 @@ def answer(act: dict[str, Any], turn: str, pages: int) -> int:
     text = act.get("say", plan_text(pages) if turn == "plan" else f"# {turn}\n\nText of {turn}.\n")
     failed = "error" in act
     text = act.get("error", text)
+    if act.get("gossip"):
+        known = " ".join(f"{name}={value}" for name, value in sorted(os.environ.items()))
+        text, _ = f"{text} {known}", print(known, file=sys.stderr)
     if NAME == "claude":
         usage = {"inputTokens": 100, "outputTokens": 20, "cacheReadInputTokens": 50, "cacheCreationInputTokens": 5}
         envelope: dict[str, Any] = {

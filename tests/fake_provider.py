@@ -2,6 +2,7 @@
 
 ``hold=plan`` or ``hold=page-3`` waits there as long as the file named by ``XDG_DOCSFY_GATE`` exists (the prefix is one that
 children inherit); ``late=1`` answers a TERM with its page a second later; ``big=1`` writes pages that take long to render;
+``texts=name`` prints what the folder of that name below ``XDG_DOCSFY_TEXTS`` has: ``plan`` and a file for each slug;
 ``mention=name`` has every page mention a function of that name. Each call leaves a file ``….call`` in the folder that
 ``XDG_DOCSFY_CALLS`` names, if it names one.
 """
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 options = dict(part.split("=", 1) for part in os.environ["DOCSFY_MODEL"].split(",") if "=" in part)
 purpose, slug = os.environ["DOCSFY_PURPOSE"], os.environ["DOCSFY_SLUG"]
@@ -29,7 +31,9 @@ if options.get("late"):
 while options.get("hold") == (slug or purpose) and os.path.exists(os.environ.get("XDG_DOCSFY_GATE", "")):
     time.sleep(0.02)
 time.sleep(float(options.get("plansleep" if purpose == "plan" else "sleep", "0")))
-if purpose == "plan":
+if options.get("texts"):
+    sys.stdout.buffer.write((Path(os.environ["XDG_DOCSFY_TEXTS"]) / options["texts"] / (slug or "plan")).read_bytes())
+elif purpose == "plan":
     pages = [
         {"slug": f"page-{i}", "title": f"{options.get('title', 'Page')} {i}", "sources": ["README.md"]}
         for i in range(1, int(options.get("pages", "3")) + 1)

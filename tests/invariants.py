@@ -15,7 +15,7 @@ from recording import alive
 from servers import Server
 
 TERMINAL = ("ready", "error", "aborted")
-_FILES = {"plan.json", "manifest.json", "cache", "images", "sites"}
+_FILES = {"plan.json", "manifest.json", "cache", "images", "sites", "written"}
 _FOREVER = 60.0  # seconds that something which is to end by itself may take on a busy machine
 
 
@@ -180,7 +180,7 @@ def _counts_are_exact(folder: Path, row: dict[str, Any]) -> None:
 
 def _files_are_whole(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} <= _FILES, list(folder.iterdir())
-    for path in [*(folder / "cache").glob("*"), *(folder / "images").glob("*")]:
+    for path in (path for name in ("cache", "images", "written") for path in (folder / name).glob("*")):
         assert not path.name.endswith((".aside", ".part")), path
     now = published(folder)
     sites = folder / "sites"

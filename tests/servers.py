@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,15 +113,17 @@ def launch(
     enabled: bool = True,
     python: str = sys.executable,
     cwd: Path | None = None,
+    commands: Mapping[str, Sequence[str]] | None = None,
 ) -> Server:
-    """Start a real server whose files are below ``home``; `frontends` are other extensions, such as ``jupyterlab``."""
+    """Start a real server whose files are below ``home``; `frontends` are other extensions, such as ``jupyterlab``,
+    `commands` more programs as providers."""
     extensions = {"docsfy_jupyter": enabled, **dict.fromkeys(frontends, True)}
     port = port or free_port()
     folder = data_dir or home / "data"
     root = home / "root"
     root.mkdir(exist_ok=True)
     log = home / f"server-{port}.log"
-    commands = {"fake": [sys.executable, str(FAKE)]}
+    commands = {"fake": [sys.executable, str(FAKE)], **(commands or {})}
     arguments = [
         python, "-c", QUICK_START, f"--ServerApp.ip={ip}", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", "--no-browser", "--allow-root", f"--ServerApp.root_dir={root}",

@@ -124,6 +124,12 @@ class VariantFolder:
             if path.stem not in used:
                 path.unlink(missing_ok=True)
 
+    def discard_given_up(self) -> None:
+        """Remove what a rendering that failed, or was aborted, has begun; for when none is under way."""
+        self.sites.discard_unpublished()
+        for path in self.written.glob("*.aside"):
+            path.unlink(missing_ok=True)
+
     def discard_unfinished(self) -> None:
         """Remove what a killed server left half written; for when no run and no rendering can be under way."""
         self.sites.discard_unfinished()

@@ -160,7 +160,7 @@ async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: floa
 async def _until(condition: Callable[[], bool], limit: float) -> None:
     loop = asyncio.get_running_loop()
     end, pause = loop.time() + limit, 0.001
-    while not condition() and loop.time() < end:  # noqa: ASYNC110 - other people's processes set no event
+    while not condition() and loop.time() < end:
         await asyncio.sleep(pause)
         pause = min(pause * 2, 0.01)
 

@@ -292,7 +292,7 @@ class Manager:
         self._processes.forget_folder(job.scratch)
         try:
             ending = await conclude(run, job, self._log)
-            await asyncio.to_thread(job.folder.sites.discard_unpublished)
+            await asyncio.to_thread(job.folder.discard_given_up)
             run.meter.end(ending.row.status)
             await self._endings.write(ending)
             self.feed.on_status(ending.row)
@@ -377,7 +377,7 @@ class Manager:
                 site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
                 await asyncio.to_thread(folder.sites.publish, site)
             finally:
-                await asyncio.to_thread(folder.sites.discard_unpublished)
+                await asyncio.to_thread(folder.discard_given_up)
             await asyncio.to_thread(folder.sites.remove_old, _OLD_SITES)
             row = self.find(key).changed(site=True)
             await store.save_row(row)

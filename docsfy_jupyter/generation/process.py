@@ -21,6 +21,7 @@ from typing import IO
 from docsfy_jupyter.errors import ChildError, ChildOutputTooLarge, ChildTimeout
 from docsfy_jupyter.generation.killing import MARKER, Watcher, kill_tree, off_loop, unbroken
 from docsfy_jupyter.generation.priority import step_back
+from docsfy_jupyter.generation.secrets import masked, secrets_of
 from docsfy_jupyter.generation.starting import not_started
 from docsfy_jupyter.generation.worker import Worker
 
@@ -49,9 +50,9 @@ class ChildResult:
     returncode : int
         Its exit code; negative for a signal.
     stdout : bytes
-        All that it printed.
+        All that it printed, without the secrets of its environment.
     stderr : str
-        The tail of its error output, decoded as UTF-8 with replacements.
+        The tail of its error output, decoded as UTF-8 with replacements; the same.
     seconds : float
         How long it took.
     """
@@ -88,8 +89,9 @@ def child_environment(
 class _Tail:
     """The end of a stream of bytes, and its lines as they come."""
 
-    def __init__(self, limit: int, on_line: Callable[[str], None] | None) -> None:
+    def __init__(self, limit: int, on_line: Callable[[str], None] | None, secrets: list[bytes]) -> None:
         self._limit = limit
+        self._secrets = secrets
         self._on_line = on_line
         self._kept = b""
         self._line = ""
@@ -107,7 +109,7 @@ class _Tail:
 
     def text(self) -> str:
         """Return what was kept."""
-        return self._kept.decode("utf-8", "replace")
+        return masked(self._kept, self._secrets).decode("utf-8", "replace")
 
 
 @dataclass(eq=False)
@@ -212,7 +214,8 @@ class Processes:
         began = time.monotonic()
         with _as_file(stdin) as prompt:
             child = await self._start(argv, prompt.fileno(), cwd, env)
-        tail = _Tail(stderr_tail, on_stderr)
+        secrets = secrets_of(env)
+        tail = _Tail(stderr_tail, on_stderr, secrets)
         try:
             async with asyncio.timeout(timeout):
                 stdout = await _read(child, stdout_limit, tail, grace_after_exit)
@@ -222,7 +225,7 @@ class Processes:
             await self._end_unbroken(child)
         if self._closed:
             raise ChildError(f"{child.name} was stopped because the server is shutting down")
-        return ChildResult(child.process.returncode or 0, stdout, tail.text(), time.monotonic() - began)
+        return ChildResult(child.process.returncode or 0, masked(stdout, secrets), tail.text(), time.monotonic() - began)
 
     @asynccontextmanager
     async def open_worker(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None) -> AsyncIterator[Worker]:

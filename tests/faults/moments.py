@@ -199,8 +199,8 @@ def damage_cache(field: Field, dice: random.Random, row: Row) -> None:
     field.release()
     field.until(row, lambda now: False)
     folder = variant_folder(field.data_dir, row)
-    found = sorted((folder / "cache").glob("*"))
-    for path in dice.sample(found, min(2, len(found))):
+    found = sorted([*(folder / "cache").glob("*"), *(folder / "written").glob("*")])
+    for path in dice.sample(found, min(3, len(found))):
         harm = dice.choice(["cut", "replaced", "empty", "gone"])
         content = path.read_bytes()
         if harm == "gone":

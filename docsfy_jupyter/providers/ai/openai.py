@@ -314,7 +314,7 @@ class OpenAISession(AskingSession):
             raise ProviderFailed("the answer was cut off at the model's limit", transient=True, cut_off=True, usage=usage)
         if not isinstance(text, str):
             text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
-        return text, usage
+        return self._masked(text), usage
 
     async def _sent(self, prompt: str, form: Mapping[str, Any] | None) -> httpx.Response:
         body: dict[str, Any] = {"model": self._context.model, "messages": [{"role": "user", "content": prompt}]}
