@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -98,13 +99,10 @@ def stop_program_for_long(field: Field, dice: random.Random, row: Row) -> None:
 
 
 def _signal_child(field: Field, dice: random.Random, row: Row, number: int) -> None:
-    child = field.await_child("", row)
-    if child is not None:
-        leaders = [one for one in field.children() if one.ppid() == field.server.process.pid] or [child]
-        try:
-            dice.choice(leaders).send_signal(number)
-        except psutil.NoSuchProcess:
-            return
+    word = "fake_provider.py" if row["ai_provider"] == "fake" else str(field.agents.bin)
+    if field.await_child(word, row) is not None:
+        with suppress(psutil.NoSuchProcess, IndexError):
+            dice.choice(field.children(word)).send_signal(number)
 
 
 def kill_git(field: Field, dice: random.Random, row: Row) -> None:
