@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from docsfy_jupyter.errors import Conflict, DocsfyError, NotFound
-from docsfy_jupyter.generation.manager import Manager
+from docsfy_jupyter.generation.manager import Batch, Manager
 from docsfy_jupyter.models import Status, Variant, money
 from docsfy_jupyter.requests import MAX_BATCH, GenerateRequest, validated
 from docsfy_jupyter.server.base import DocsfyHandler
@@ -28,14 +28,14 @@ class Batches:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._asked: dict[tuple[str, str], tuple[Sequence[object], asyncio.Task[dict[str, Any]]]] = {}
+        self._asked: dict[tuple[str, str], tuple[Sequence[Mapping[str, Any]], asyncio.Task[dict[str, Any]]]] = {}
 
-    async def start(self, items: Sequence[object], user: str, batch_id: str) -> dict[str, Any]:
+    async def start(self, items: Sequence[Mapping[str, Any]], user: str, batch_id: str) -> dict[str, Any]:
         """Start a run for every item that can be accepted.
 
         Parameters
         ----------
-        items : sequence
+        items : sequence of mapping
             Decoded bodies, not validated yet.
         user : str
             Who asks.
@@ -68,19 +68,28 @@ class Batches:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _started(self, items: Sequence[object], user: str, batch_id: str) -> dict[str, Any]:
+    async def _started(self, items: Sequence[Mapping[str, Any]], user: str, batch_id: str) -> dict[str, Any]:
         room, batch = asyncio.Semaphore(_AT_ONCE), self._manager.batch(batch_id)
+        answers: dict[int, dict[str, Any]] = {}
+        places: dict[str, list[int]] = {}
+        for number, item in enumerate(items):
+            places.setdefault(str(item.get("repo_url") or item.get("repo_path")), []).append(number)
 
-        async def started(item: object) -> dict[str, Any]:
-            async with room:
-                try:
-                    return accepted(await self._manager.generate(validated(GenerateRequest, item), user, batch))
-                except DocsfyError as error:
-                    # whoever asked may watch the run that is in progress already
-                    watched = {"generation_id": error.details["generation_id"]} if "generation_id" in error.details else {}
-                    return {"detail": error.message, "code": error.code, **watched}
+        async def start_in_turn(numbers: Sequence[int]) -> None:  # of two that ask for one variant the first has it
+            for number in numbers:
+                async with room:
+                    answers[number] = await self._start_one(items[number], user, batch)
 
-        return {"batch_id": batch_id, "items": list(await asyncio.gather(*map(started, items)))}
+        await asyncio.gather(*map(start_in_turn, places.values()))
+        return {"batch_id": batch_id, "items": [answers[number] for number in range(len(items))]}
+
+    async def _start_one(self, item: Mapping[str, Any], user: str, batch: Batch) -> dict[str, Any]:
+        try:
+            return accepted(await self._manager.generate(validated(GenerateRequest, item), user, batch))
+        except DocsfyError as error:
+            # whoever asked may watch the run that is in progress already
+            watched = {"generation_id": error.details["generation_id"]} if "generation_id" in error.details else {}
+            return {"detail": error.message, "code": error.code, **watched}
 
 
 def accepted(row: Variant) -> dict[str, Any]:
