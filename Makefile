@@ -35,7 +35,7 @@ test: $(VENV)/installed-test browser lint  ## everything that must hold
 soak: SEED ?= $(shell date +%s)
 soak: $(VENV)/installed-test browser  ## the same faults, aborts and bad input, ten times as many; half an hour
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rP --moments 200 --aborts 1000 --examples 1000 \
-	  --seed $(SEED) tests/faults tests/badinput
+	  --seed $(SEED) tests/faults tests/badinput tests/server/test_schemathesis.py
 
 pictures: $(VENV)/installed-test demo browser  ## the README's pictures
 	$(BIN)/python tests/pictures.py
