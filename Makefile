@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 # most tests wait for servers and children, so there are more workers than a small machine has cores
 WORKERS ?= 3
+BENCHMARKS := start site_speed local_speed reader_finds event_loop history_speed orchestration many_runs queue_of_runs load
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
-.PHONY: demo lab test soak lint pictures cases clean browser notebooks
+.PHONY: demo lab test soak bench lint pictures cases clean browser notebooks
 
 $(VENV)/installed: pyproject.toml jupyter-config/docsfy_jupyter.json
 	$(PYTHON) -m venv $(VENV)
@@ -48,8 +49,15 @@ lint: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-test  ## every measurement, beside its limit
-	@failed=0; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" || failed=1; done; exit $$failed
+$(VENV)/installed-bench: $(VENV)/installed-test
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]'
+	touch $@
+
+bench: $(VENV)/installed-bench browser  ## every measurement beside its mark; the table is build/benchmarks.json too
+	@mkdir -p build; rm -f build/benchmarks.json; failed=0; \
+	for name in $(BENCHMARKS); do \
+	  echo "== benchmarks/$$name.py"; DOCSFY_BENCH_JSON=build/benchmarks.json $(BIN)/python benchmarks/$$name.py || failed=1; \
+	done; echo "== all"; $(BIN)/python benchmarks/rows.py build/benchmarks.json; exit $$failed
 
 notebooks: $(VENV)/installed-test  ## execute the example notebooks and store them as they are committed
 	PYTHONPATH=tests $(BIN)/python tests/notebooks/refresh_notebooks.py

@@ -3,12 +3,11 @@
 The files are those of installed packages, in one temporary repository. Printed are the seconds of analysis with plan and of
 writing every page, the worker's processor time (what counts: other work on the machine does not), and the ratio to what griffe
 alone needs to load the same packages, in a process of its own in the same run. No network. Run
-``python benchmarks/local_speed.py``; the exit code says whether it stayed below the limit.
+``python benchmarks/local_speed.py``.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import importlib.util
 import subprocess
@@ -19,11 +18,13 @@ from pathlib import Path
 
 import psutil
 from local_sites import commit, head, tracked
+from rows import alone, beside, parser, report
 
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.providers.base import PlanRequest, RunContext
 from docsfy_jupyter.providers.local.provider import LocalProvider
 
+_FILES, _TURNS, _LIMIT = 500, 3, 20.0  # seconds
 _PACKAGES = (
     "jinja2", "tornado", "click", "jupyter_server", "IPython", "traitlets", "griffe", "nbformat", "nbconvert", "ipykernel",
     "jupyter_client", "jupyter_core", "requests", "urllib3", "pygments", "jsonschema", "markdown_it", "mypy", "pip", "playwright",
@@ -83,23 +84,26 @@ async def measure(root: Path) -> tuple[float, float, float, int, int]:
 
 
 def main() -> int:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--files", type=int, default=500)
-    parser.add_argument("--limit", type=float, default=20.0, help="seconds of processor time, for analysis and all pages")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "speed"
-        packages = make_repository(root, arguments.files)
-        count = sum(1 for _ in root.rglob("*.py"))
-        analysed, written, processor, pages, characters = asyncio.run(measure(root))
-        command = [sys.executable, "-W", "ignore", "-c", _BARE, str(root), *packages]
-        bare = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    print(f"{count} Python files of {', '.join(packages)}: {pages} pages, {characters / 1e6:.1f} million characters")
-    print(f"analysis and plan {analysed:.1f} s, pages {written:.1f} s on the clock")
-    print(f"processor time of the worker, start included: {processor:.1f} s (limit {arguments.limit:.0f} s)")
-    print(f"griffe alone loads the same packages in {bare:.1f} s of processor time: ratio {processor / bare:.1f}")
-    return 0 if processor < arguments.limit else 1
+    """Measure in temporary folders; return the exit code."""
+    options = parser(__doc__).parse_args()
+    turns: list[tuple[float, float, float]] = []
+    for _ in range(_TURNS):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder) / "speed"
+            packages = make_repository(root, _FILES)
+            count = sum(1 for _ in root.rglob("*.py"))
+            analysed, written, processor, pages, characters = asyncio.run(measure(root))
+            command = [sys.executable, "-W", "ignore", "-c", _BARE, str(root), *packages]
+            bare = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        turns.append((analysed + written, processor, bare))
+    clock, used, griffe = (list(column) for column in zip(*turns, strict=True))
+    name = f"local provider, {count} Python files"
+    made = f"{pages} pages, {characters / 1e6:.1f} M characters"
+    rows = [
+        alone(f"{name}, analysis and all pages, s", clock, at_most=_LIMIT, note=made),
+        beside(f"{name}, CPU s", used, griffe, note="beside griffe that only loads them"),
+    ]
+    return report(rows, options.json)
 
 
 if __name__ == "__main__":

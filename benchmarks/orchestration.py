@@ -5,7 +5,7 @@ the begin of its planning to the end of its last page: prompts, parsing, cache, 
 Beside it the very same processes are started bare: same program, arguments, environment, prompts, working directory, priority
 and concurrency, by asyncio with nothing around. Both are measured in pairs, one after the other; which comes first alternates.
 
-Run ``python benchmarks/orchestration.py``; exits 1 when the median of the pairs' ratios is above 1.3 or a run is not ready.
+Run ``python benchmarks/orchestration.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import json
 import logging
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from event_loop import make_repository
+from rows import Row, beside, parser, report
 
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.generation.priority import step_back
@@ -92,8 +92,8 @@ async def bare(calls: list[dict[str, Any]], clone: Path) -> float:
     return time.perf_counter() - began
 
 
-async def measure(folder: Path) -> int:
-    """Measure the pairs and print them."""
+async def measure(folder: Path) -> Row:
+    """Measure the pairs."""
     repo = make_repository(folder)
     clone = folder / "clone"
     shutil.copytree(repo, clone)
@@ -109,26 +109,22 @@ async def measure(folder: Path) -> int:
         recorded(folder)
         ours, row = await orchestrated(manager, repo)
         if row.status is not Status.READY or len(recorded(folder)) != PAGES + 1:
-            print(f"the run is {row.status}: {row.error_message}")
-            return 1
+            raise SystemExit(f"the run is {row.status}: {row.error_message}")
         simple = simple or await bare(calls, clone)
         recorded(folder)
         pairs.append((ours, simple))
-        print(f"pair {number + 1}: {ours:.2f} s orchestrated, {simple:.2f} s bare, ratio {ours / simple:.2f}")
     await manager.stop()
-    ratios = sorted(ours / simple for ours, simple in pairs)
-    middle = statistics.median(ratios)
-    spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
-    print(f"{PAGES + 1} processes, {AT_ONCE} at once: median ratio {middle:.2f} ({spread}), limit {LIMIT}")
-    return int(middle > LIMIT)
+    name = f"pages stage of {PAGES + 1} processes, {AT_ONCE} at once, s"
+    return beside(name, *zip(*pairs, strict=True), at_most=LIMIT, note="beside the same processes bare")
 
 
 def main() -> int:
     """Measure in a temporary folder; return the exit code."""
+    options = parser(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         install_fake(folder)
-        return asyncio.run(measure(folder))
+        return report([asyncio.run(measure(folder))], options.json)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ no network.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -15,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from local_sites import copy_package, make_site
 from playwright.sync_api import Page, sync_playwright
 from reader_questions import Question, draw
+from rows import alone, parser, report
 
 _PACKAGES = ("jinja2", "tornado")
 # pdoc imports what it documents: one module of tornado is in neither site, two libraries of others get a stand-in.
@@ -125,13 +126,13 @@ def _pdoc(root: Path, package: str, out: Path) -> None:
 
 
 def main() -> int:
-    """Print both scores and every miss; the exit code says whether ours is ahead."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--each", type=int, default=6, help="questions of each of six kinds for each of two packages")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--quiet", action="store_true", help="leave the misses out")
-    parser.add_argument("--work", type=Path, help="a folder that keeps repositories and sites between calls")
-    arguments = parser.parse_args()
+    """Print every miss and the scores; return the exit code."""
+    options = parser(__doc__)
+    options.add_argument("--each", type=int, default=6, help="questions of each of six kinds for each of two packages")
+    options.add_argument("--seed", type=int, default=7)
+    options.add_argument("--quiet", action="store_true", help="leave the misses out")
+    options.add_argument("--work", type=Path, help="a folder that keeps repositories and sites between calls")
+    arguments = options.parse_args()
     totals: dict[str, dict[str, Counter[str]]] = {name: {way: Counter() for way in _WAYS} for name in ("docsfy", "pdoc")}
     asked: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
@@ -148,14 +149,13 @@ def main() -> int:
                 page.close()
                 reader.close()
         browser.close()
+    rows = []
     for way in _WAYS:
-        print(f"{way}:")
-        for name, ways in totals.items():
-            kinds = ", ".join(f"{k} {ways[way][k]}/{asked[k]}" for k in sorted(asked))
-            print(f"  {name:6} {ways[way].total()}/{asked.total()}  ({kinds})")
-    ours, theirs = (totals[name]["first result"].total() for name in ("docsfy", "pdoc"))
-    return 0 if ours > theirs else 1
-
+        ours, theirs = (totals[name][way] for name in ("docsfy", "pdoc"))
+        kinds = ", ".join(f"{kind} {ours[kind]} and {theirs[kind]} of {asked[kind]}" for kind in sorted(asked))
+        row = alone(f"answers that readers find, {way}, of {asked.total()}", [ours.total()], other=[theirs.total()], note=kinds)
+        rows.append(replace(row, mark="more than pdoc", passed=ours.total() > theirs.total()) if way == _WAYS[0] else row)
+    return report(rows, arguments.json)
 
 def _built(package: str, folder: Path) -> Path:
     """Make the repository and both sites, unless they are there from an earlier call."""

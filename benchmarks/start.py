@@ -1,4 +1,4 @@
-"""What the extension adds to a Jupyter server's start and to its memory when it is idle.
+"""What the extension adds to a Jupyter server's start and to its memory when it is idle, and what its imports take.
 
 Three servers start in turns: a bare one, one whose only extension opens a DuckDB file with our settings, and ours. Measured is
 the time from the process's start to the first answer of Jupyter's own status call, and, some seconds later, the memory that
@@ -27,8 +27,21 @@ from event_loop import QUICK_START, TOKEN
 from jupyter_server.extension.application import ExtensionApp
 from rows import alone, parser, report
 
-TURNS, SETTLE = 9, 3.0  # seconds until the memory of an idle server stays
+TURNS, SETTLE = 5, 3.0  # seconds until the memory of an idle server stays
 START, MEMORY, OURS = 300.0, 90.0, 25.0  # milliseconds, MB, MB without DuckDB
+PACKAGE, EXTENSION = 50.0, 300.0  # milliseconds of processor
+# The grammar of international addresses that jupyter_events' schemas load takes seconds by itself, and would hide all else.
+IMPORTS = """
+import sys, time
+sys.modules["rfc3987_syntax"] = None
+first = time.process_time()
+import docsfy_jupyter
+second = time.process_time()
+import jupyter_server.serverapp
+third = time.process_time()
+docsfy_jupyter._jupyter_server_extension_points()
+print(1000 * (second - first), 1000 * (third - second), 1000 * (time.process_time() - third))
+"""
 SERVERS = {"bare": {}, "duckdb": {"start": True}, "ours": {"docsfy_jupyter": True}}
 OTHERS = ("docsfy_jupyter", "jupyterlab", "notebook", "notebook_shim", "jupyter_lsp", "jupyter_server_terminals")
 
@@ -87,6 +100,12 @@ def started(home: Path, extensions: dict[str, bool]) -> Start:
         process.wait(30)
 
 
+def imported() -> tuple[float, ...]:
+    """Return the milliseconds of processor that imports take in a fresh process: package, server, then the extension."""
+    out = subprocess.run([sys.executable, "-c", IMPORTS], check=True, capture_output=True, text=True).stdout
+    return tuple(map(float, out.split()))
+
+
 def wait(url: str) -> None:
     """Ask until it answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -118,6 +137,11 @@ def main() -> int:
             at_most=OURS,
             note=f"DuckDB alone {statistics.median(d.memory - b.memory for d, b in zip(duckdb, bare, strict=True)):.0f} MB",
         ),
+    ]
+    package, server, extension = zip(*(imported() for _ in range(TURNS)), strict=True)
+    rows += [
+        alone("import docsfy_jupyter, CPU ms", package, at_most=PACKAGE),
+        alone("import of the extension, CPU ms", extension, other=server, at_most=EXTENSION, note="beside jupyter_server's own"),
     ]
     return report(rows, options.json)
 
