@@ -323,7 +323,6 @@ class DocsfyHandler(APIHandler):
         return f"/{path[len(whole) :] if path.startswith(whole) else path.partition(f'{PREFIX}/')[2]}"
 
 
-
 class UnknownHandler(DocsfyHandler):
     """Every other path below the prefix: 404 as JSON, whatever the method."""
 

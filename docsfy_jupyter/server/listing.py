@@ -7,12 +7,14 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, takewhile
 from typing import Any
 
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.models import Variant, VariantKey
 from docsfy_jupyter.screen import screen
 
+_MOST_SYNC = 1 << 20  # bytes of one WebSocket message; of longer ones websockets, and docsfy's command line with it, hangs up
 _MOST_WHOLE = 500  # texts of single rows, some kilobytes each, that are remembered
 
 
@@ -82,9 +84,18 @@ class Listing:
         return f'{{"projects": [{", ".join(texts)}], {self._choices}, "total": {total}, "rev": {self._feed.revision}}}'
 
     def sync(self) -> str:
-        """Return a WebSocket's first message: all rows without their plans, newest first, with the choices."""
+        """Return a WebSocket's first message: all rows without their plans, newest first, with the choices.
+
+        Of thousands it has the newest that fit into one message, and ``total`` says how many there are.
+        """
         self._refresh()
-        return f'{{"type": "sync", "projects": [{", ".join(self._slim.of(self._feed.newest()))}], {self._choices}}}'
+        rows = self._feed.newest()
+        rest = f'], {self._choices}, "total": {len(rows)}}}'
+        message = '{"type": "sync", "projects": ['
+        room = _MOST_SYNC - len(message) - len(rest)
+        lengths = accumulate(len(self._slim.one(row).text) + len(", ") for row in rows)
+        fitting = sum(1 for _ in takewhile(lambda length: length <= room, lengths))
+        return message + ", ".join(self._slim.of(rows[:fitting])) + rest
 
     def _refresh(self) -> None:
         """Make anew what depends on which rows there are."""

@@ -16,7 +16,9 @@ from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 from walking import path_of
 
+from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.models import Stage, Status, Variant
+from docsfy_jupyter.server.listing import Listing
 from docsfy_jupyter.server.updates import change
 
 KEY = {"name", "branch", "provider", "model", "owner", "status", "type"}
@@ -58,7 +60,10 @@ async def test_a_listener_hears_every_variant_first_and_then_a_run_to_its_end(sh
         (sync,) = await heard(socket, lambda message: True)
         assert sync["type"] == "sync"
         listed = await call(shared_server, "GET", "api/projects")
-        assert {**sync, "type": None} == {**{k: listed[k] for k in ("projects", "known_branches", "known_models")}, "type": None}
+        assert {**sync, "type": None} == {
+            **{k: listed[k] for k in ("projects", "known_branches", "known_models", "total")},
+            "type": None,
+        }
         body = {"repo_path": str(shared_repo), "name": "heard", "branch": "main", "provider": "fake", "model": model}
         started = await call(shared_server, "POST", "api/generate", json=body)
         told = await heard(socket, lambda message: message["type"] == "status_change" and message["name"] == "heard")
@@ -145,3 +150,16 @@ def test_a_change_that_no_client_sees_is_not_told() -> None:
     assert (change(row, planned) or {})["plan_json"] == "{}"
     assert "plan_json" not in (change(planned, planned.changed(page_count=1)) or {})
     assert (change(planned, planned.changed(status=Status.READY)) or {})["type"] == "status_change"
+
+
+def test_the_first_message_is_one_that_docsfys_command_line_takes_however_many_variants_there_are() -> None:
+    feed = ChangeFeed()
+    row = Variant("n", "main", "local", "static", "me", "https://h.example/n", Status.READY, "t", "t", generation_id="g")
+    for number in range(3000):
+        feed.put(row.changed(name=f"name-{number}", updated_at=f"2026-01-01T00:00:{number:06}"))
+    message = Listing(feed).sync()
+    assert 0.9 * 2**20 < len(message.encode()) <= 2**20  # websockets' limit, unless it is told another
+    sync = json.loads(message)
+    assert sync["total"] == 3000
+    names = [shown["name"] for shown in sync["projects"]]
+    assert names == [f"name-{2999 - place}" for place in range(len(names))]
