@@ -23,7 +23,7 @@ class Relay:
     target: str
     url: str = ""
     cut: bool = False  # while it is, no request is answered
-    decodes: bool = False  # hands on %2F in a path as a slash, as some proxies do
+    decodes: bool = False  # hands on %2F in a path as a slash, as some proxies do, and Host as Jupyter wants of all
     held: threading.Event = field(default_factory=threading.Event)  # while it is not set, answers wait
     requests: list[tuple[float, str, str, int]] = field(default_factory=list)
 
@@ -46,7 +46,9 @@ class Relay:
             handler.close_connection = True
             return
         path, mark, query = handler.path.partition("?")
-        path = re.sub("%2F", "/", path, flags=re.IGNORECASE) if self.decodes else path
+        if self.decodes:
+            path = re.sub("%2F", "/", path, flags=re.IGNORECASE)
+            headers["Host"] = handler.headers["Host"]
         url = self.target.rstrip("/") + path + mark + query
         answer = httpx.request(handler.command, url, content=body, headers=headers, timeout=60, trust_env=False)
         self.requests.append((at, handler.command, handler.path, answer.status_code))

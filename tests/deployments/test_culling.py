@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +18,14 @@ IDLE = 4  # seconds
 
 @pytest.mark.browser
 def test_a_server_lives_until_its_run_has_ended_and_pages_that_poll_do_not_keep_it(
-    start_server: Callable[..., Server], seen: Seen, shared_repo: Path, monkeypatch: pytest.MonkeyPatch
+    start_server: Callable[..., Server], seen: Seen, shared_repo: Path, gate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     server = start_server(f"--ServerApp.shutdown_no_activity_timeout={IDLE}", frontends=["hasty"])
-    seen.page.set_extra_http_headers({"Authorization": f"token {server.token}"})
-    body = {"repo_path": str(shared_repo), "branch": "main", "ai_provider": "fake", "ai_model": f"pages=1,plansleep={3 * IDLE}"}
+    seen.page.goto(f"{server.url}api/status?token={server.token}")  # logs the browser in
+    body = {"repo_path": str(shared_repo), "branch": "main", "ai_provider": "fake", "ai_model": "pages=1,hold=plan"}
     assert server.call("POST", "api/generate", json=body).status_code == 202
+    began = time.monotonic()
     seen.page.goto(server.api)
     seen.page.get_by_text("Generating…").wait_for()
     beside = seen.page.context.new_page()
@@ -32,6 +34,10 @@ def test_a_server_lives_until_its_run_has_ended_and_pages_that_poll_do_not_keep_
     polls: list[str] = []
     for page in (seen.page, beside):
         page.on("request", lambda request: polls.append(request.url))
+    until(lambda: beside.wait_for_timeout(100) or time.monotonic() > began + 3 * IDLE, "the run is longer than the time-out")
+    assert server.process.poll() is None
+    polls.clear()
+    gate.unlink()
 
     until(lambda: beside.wait_for_timeout(100) or server.process.poll() is not None, "the idle server is culled", 90)
 

@@ -61,7 +61,7 @@ def test_the_command_line_reaches_it_and_its_link_opens(proxy: Relay, shared_ser
 @pytest.mark.browser
 def test_the_status_page_and_its_links_reach_it(proxy: Relay, shared_server: Server, seen: Seen) -> None:
     page = seen.page
-    page.set_extra_http_headers({"Authorization": f"token {shared_server.token}"})
+    page.goto(f"{proxy.url}api/status?token={shared_server.token}")  # logs the browser in
     page.goto(f"{proxy.url}docsfy/status/walk/feature%2Fx/fake/{MODEL.replace('/', '%2F')}")
     page.wait_for_selector(".docsfy-panel[data-state='ready']")
     assert page.locator(".docsfy-ref").inner_text() == f"feature/x · fake/{MODEL}"
