@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # most tests wait for servers and children, so there are more workers than a small machine has cores
 WORKERS ?= 3
-BENCHMARKS := start site_speed local_speed reader_finds event_loop history_speed orchestration many_runs queue_of_runs load
+BENCHMARKS := start site_speed local_speed reader_finds event_loop history_speed orchestration many_runs queue_of_runs load abort \
+  beside_docsfy
 BIN := $(VENV)/bin
 SHELL := /bin/bash
 
