@@ -17,6 +17,8 @@ IDLE = 4  # seconds
 
 
 @pytest.mark.browser
+@pytest.mark.case("J09")
+@pytest.mark.case("O02")
 def test_a_server_lives_until_its_run_has_ended_and_pages_that_poll_do_not_keep_it(
     start_server: Callable[..., Server], seen: Seen, shared_repo: Path, gate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
