@@ -11,160 +11,25 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import psutil
-from event_loop import TOKEN, Server, make_repository, percentile
+from event_loop import TOKEN, percentile
 from past import make_past
-from peer.original import Docsfy, installed
+from peer.original import Docsfy
+from peer.stage import AT_ONCE, FAKE, OURS, THEIRS, Stage, our_server, processor_seconds, staged
 from peer.wire import Load, answer, header, loaded
 from rows import Row, alone, beside, not_run, parser, report
 
-PAGES, AT_ONCE = 200, 10
+PAGES = 200
 TURNS, LONG_TURNS, LONGEST_TURNS = 7, 5, 3
 SMALL = 10  # pages of the variant that is read again and again
 ABORTS = 20
 VARIANTS = 10_000
-PEER = Path(__file__).parent / "peer"
-FAKE = Path(__file__).resolve().parents[1] / "tests" / "fake_provider.py"
-OURS = "api/projects/{name}/main/ai/m1"
-THEIRS = "api/projects/{name}/main/claude/m1"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Service:
-    """The AI service as a process."""
-
-    def __init__(self) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._process = subprocess.Popen([sys.executable, PEER / "ai_service.py", str(port)])
-
-    def call(self, path: str, body: object = None) -> Any:
-        """Send one request and return its JSON."""
-        data = None if body is None else json.dumps(body).encode()
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(f"{self.url}/{path}", data), timeout=30) as told:
-            return json.load(told)
-
-    def wait(self) -> None:
-        """Wait until it answers."""
-        for _ in range(300):
-            with contextlib.suppress(OSError):
-                self.call("health")
-                return
-            time.sleep(0.1)
-        raise SystemExit("the AI service did not start")
-
-    def answers(self, pages: int, kib: int = 6, latency: float = 0.0) -> None:
-        """Say what it answers from now on."""
-        self.call("settings", {"pages": pages, "kib": kib, "latency": latency})
-
-    def end(self) -> None:
-        """Stop it."""
-        self._process.terminate()
-        self._process.wait(30)
-
-
-@dataclass
-class Stage:
-    """All that runs."""
-
-    folder: Path
-    service: Service
-    ours: Server
-    idle: Server
-    python: Path | str  # docsfy's, or why there is none
-    docsfy: Docsfy | None = None
-    repositories: dict[str, Path] = field(default_factory=dict)
-    windows: list[tuple[float, float]] = field(default_factory=list)
-    docsfy_windows: list[tuple[float, float]] = field(default_factory=list)
-
-    @property
-    def reason(self) -> str:
-        """Why docsfy does not run."""
-        return str(self.python)
-
-    def start_docsfy(self) -> None:
-        """Start docsfy where it is installed, with what it has by now."""
-        if isinstance(self.python, Path):
-            self.docsfy = Docsfy(self.python, self.folder / "docsfy", free_port(), self.service.url, AT_ONCE)
-            self.docsfy.wait()
-
-    def repository(self, name: str) -> Path:
-        """Return a repository of this name, made on first use."""
-        if name not in self.repositories:
-            self.repositories[name] = make_repository(self.folder / name)
-        return self.repositories[name]
-
-    def run_ours(self, name: str) -> float:
-        """Generate with us, everything anew; return the seconds."""
-        body = {"repo_path": str(self.repository(name)), "branch": "main", "ai_provider": "ai", "ai_model": "m1", "force": True}
-        return generated(self.ours, body, OURS.format(name=name))
-
-    def run_docsfy(self, name: str) -> float:
-        """Generate with docsfy, everything anew; return the seconds."""
-        assert self.docsfy is not None
-        body = {"repo_path": str(self.repository(name)), "branch": "main", "force": True}
-        return generated(self.docsfy, body, THEIRS.format(name=name))
-
-
-def generated(server: Server | Docsfy, body: dict[str, Any], path: str) -> float:
-    began = time.perf_counter()
-    server.call("api/generate", body)
-    while (row := server.call(path))["status"] == "generating":
-        time.sleep(0.05)
-    if row["status"] != "ready":
-        raise SystemExit(f"{server.url}: {row['status']}: {row['error_message']}")
-    return time.perf_counter() - began
-
-
-@contextlib.contextmanager
-def staged() -> Iterator[Stage]:
-    """Start the AI service, our server, an idle one of ours, and docsfy."""
-    python = installed()
-    with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as ends:
-        folder = Path(temporary)
-        service = Service()
-        ends.callback(service.end)
-        ours, idle = our_server(folder / "ours", service), our_server(folder / "idle", service)
-        ends.callback(ours.end)
-        ends.callback(idle.end)
-        stage = Stage(folder, service, ours, idle, python)
-        ends.callback(lambda: stage.docsfy and stage.docsfy.end())
-        stage.start_docsfy()
-        for started in (service, ours, idle):
-            started.wait()
-        yield stage
-
-
-def our_server(home: Path, service: Service) -> Server:
-    ai = {"ai": {"base_url": f"{service.url}/v1", "default_model": "m1", "prices": {"m1": [0, 0]}}}
-    return Server(
-        home,
-        4,
-        f"--DocsfyApp.openai_servers={ai!r}",
-        f"--DocsfyApp.command_providers={ {'fake': [sys.executable, str(FAKE)]}!r}",
-        f"--DocsfyApp.max_concurrent_pages={AT_ONCE}",
-        f"--DocsfyApp.max_concurrent_ai_calls={AT_ONCE}",
-        extensions=["peer.bare_handler"],
-    )
 
 
 def in_turns(turns: int, *measures: Callable[[], float]) -> list[list[float]]:
@@ -182,16 +47,25 @@ def wall_time(stage: Stage) -> list[Row]:
     measure = f"{PAGES} pages of 6 KiB, AI at once: request to ready, s"
     stage.service.answers(PAGES)
     new = (f"wall-{number}" for number in itertools.count())  # nothing is there yet that could be used again
+    used: dict[int, list[float]] = {}
 
-    def ours() -> float:
-        return stage.run_ours(next(new))
+    def measured(run: Callable[[str], float], pid: int) -> float:
+        before = processor_seconds(pid)
+        took = run(next(new))
+        used.setdefault(pid, []).append(processor_seconds(pid) - before)
+        return took
 
-    ours()
-    if stage.docsfy is None:
-        (mine,) = in_turns(LONG_TURNS, ours)
+    stage.run_ours("first")
+    docsfy = stage.docsfy
+    if docsfy is None:
+        (mine,) = in_turns(LONG_TURNS, lambda: measured(stage.run_ours, stage.ours.pid))
         return [alone(measure, mine), not_run(measure, stage.reason)]
-    mine, theirs = in_turns(LONG_TURNS, ours, lambda: stage.run_docsfy(next(new)))
-    return [beside(measure, mine, theirs, at_most=0.3, note="docsfy; both ask one AI service over HTTP")]
+    mine, theirs = in_turns(
+        LONG_TURNS, lambda: measured(stage.run_ours, stage.ours.pid), lambda: measured(stage.run_docsfy, docsfy.pid)
+    )
+    note = "docsfy; both ask one AI service over HTTP"
+    processors = beside("the same, processor time with children, s", used[stage.ours.pid], used[docsfy.pid], note="docsfy")
+    return [beside(measure, mine, theirs, at_most=0.3, note=note), processors]
 
 
 def reading(stage: Stage) -> list[Row]:
@@ -232,10 +106,11 @@ def reading(stage: Stage) -> list[Row]:
 def loop_gaps(stage: Stage) -> list[Row]:
     """How late the event loop is while a big site is made; the tickers tell when their servers end."""
     stage.service.answers(PAGES, kib=20)
+    new = (f"gap-{number}" for number in itertools.count())
 
     def window(run: Callable[[str], float], windows: list[tuple[float, float]]) -> float:
         began = time.monotonic()
-        took = run("gap")
+        took = run(next(new))
         windows.append((began, time.monotonic()))
         return took
 

@@ -157,6 +157,7 @@ def main() -> int:
         rows.append(replace(row, mark="more than pdoc", passed=ours.total() > theirs.total()) if way == _WAYS[0] else row)
     return report(rows, arguments.json)
 
+
 def _built(package: str, folder: Path) -> Path:
     """Make the repository and both sites, unless they are there from an earlier call."""
     root = folder / package

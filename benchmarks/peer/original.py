@@ -68,6 +68,11 @@ class Docsfy:
         with (home / "log").open("wb") as log:
             self._process = subprocess.Popen(command, env=os.environ | settings, cwd=home, stdout=log, stderr=log)
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def call(self, path: str, body: object = None) -> Any:
         """Send one request and return its JSON."""
         data = None if body is None else json.dumps(body).encode()
