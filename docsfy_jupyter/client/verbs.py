@@ -24,6 +24,7 @@ from docsfy_jupyter.client.started import Started
 from docsfy_jupyter.client.steps import Request, Selector, Steps, query_of, rows_of
 from docsfy_jupyter.models import Variant, VariantKey
 
+_MOST_LISTED = 10_000  # rows that the server sends in one answer
 _WITHOUT_SCHEME = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(/[^/\s]+){2,}/?$")  # github.com/owner/name
 
 
@@ -126,9 +127,7 @@ def _source(repo: str | Path | None) -> dict[str, str]:
     return {"repo_path": str(repo)}
 
 
-def get(
-    variant: Selector, provider: str | None = None, model: str | None = None, *, branch: str | None = None
-) -> Steps[Variant]:
+def get(variant: Selector, provider: str | None = None, model: str | None = None, *, branch: str | None = None) -> Steps[Variant]:
     """Return the present row of a variant.
 
     Raises
@@ -167,15 +166,30 @@ def list_variants(
     """
     given = {"status": status, "provider": provider, "q": q, "limit": limit, "full": "1" if full else None}
     params = {key: str(value) for key, value in given.items() if value is not None}
-    found: dict[VariantKey, Variant] = {}  # a row that changes between two pages comes first again, and may be met twice
-    place = offset or 0
+    if limit is not None:
+        return rows_of((yield Request("GET", "api/projects", {**params, "offset": str(offset or 0)})), "projects")
+    return (yield from _all_pages(params, offset or 0))
+
+
+def _all_pages(params: Mapping[str, str], offset: int) -> Steps[builtins.list[Variant]]:
+    """Ask for page after page, and for what has changed meanwhile: such a row is at the front now, where nobody looks again."""
+    found: dict[VariantKey, Variant] = {}
+    place, total, revision = offset, 0, None
     while True:
         answer = yield Request("GET", "api/projects", {**params, "offset": str(place)})
-        rows = rows_of(answer, "projects")
+        rows, told = rows_of(answer, "projects"), answer.json()
         found |= {row.key: row for row in rows}
-        place += len(rows)
-        if limit is not None or not rows or place >= answer.json()["total"]:
-            return builtins.list(found.values())
+        gone, total = max(total - told["total"], 0), told["total"]
+        # behind rows that were deleted the others have moved up
+        place = max(place - gone, offset) if gone else place + len(rows)
+        if not gone and (not rows or place >= total):
+            break
+        revision = told["rev"] if revision is None else revision
+    if revision is None or offset:
+        return builtins.list(found.values())
+    changed = yield Request("GET", "api/projects", {**params, "since": str(revision), "limit": str(_MOST_LISTED)})
+    found |= {row.key: row for row in rows_of(changed, "projects")}
+    return sorted(found.values(), key=lambda row: (row.updated_at, row.key), reverse=True)
 
 
 def events(
