@@ -35,9 +35,10 @@ test: $(VENV)/installed-test browser lint  ## everything that must hold
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: SEED ?= $(shell date +%s)
-soak: $(VENV)/installed-test browser  ## the same faults, aborts and bad input, ten times as many; half an hour
+soak: $(VENV)/installed-test browser  ## the same faults, aborts and bad input, ten times as many, and JupyterHub 5; half an hour
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rP --moments 200 --aborts 1000 --examples 1000 \
 	  --seed $(SEED) tests/faults tests/badinput tests/server/test_schemathesis.py
+	DOCSFY_TEST_HUB=jupyterhub==5.5.4 $(BIN)/python -m pytest tests/deployments/test_jupyterhub.py
 
 pictures: $(VENV)/installed-test demo browser  ## the README's pictures
 	$(BIN)/python tests/pictures.py
