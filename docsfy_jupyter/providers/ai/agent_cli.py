@@ -151,11 +151,12 @@ class AgentCliProvider(Provider):
             shown = ", ".join(map(clean_text, removed[:_NAMED]))
             more = f" and {len(removed) - _NAMED} more" if len(removed) > _NAMED else ""
             context.log("set_aside", f"Kept from {self.name} (secret, excluded, or orders to it): {shown}{more}")
-        yield AgentCliSession(self, self._gate, context, steering, self._secrets())
+        # looked up once a run: both take a look at every variable, the program at every folder of the PATH
+        program, env = await asyncio.to_thread(self.program), self.environment()
+        yield AgentCliSession(self, self._gate, context, steering, self.argv(program, context.model), env)
 
-    def _secrets(self) -> list[str]:
-        """Return the keys that the program is given."""
-        env = self.environment()
+    def secrets(self, env: Mapping[str, str]) -> list[str]:
+        """Return the keys in the program's environment."""
         return [env[name] for name in (*self.variables, *self.options.env_passthrough) if name in env and _SECRET.search(name)]
 
 
@@ -163,18 +164,24 @@ class AgentCliSession(AskingSession):
     """One run's calls of the program, each a child process of its own."""
 
     def __init__(
-        self, provider: AgentCliProvider, gate: Gate, context: RunContext, steering: Steering, secrets: Iterable[str]
+        self,
+        provider: AgentCliProvider,
+        gate: Gate,
+        context: RunContext,
+        steering: Steering,
+        argv: Sequence[str],
+        env: Mapping[str, str],
     ) -> None:
-        super().__init__(context, steering, secrets)
+        super().__init__(context, steering, provider.secrets(env))
         self._provider, self._gate = provider, gate
+        self._argv, self._env = argv, env
 
     async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
         """Make one call, and again while the vendor is busy: all runs wait meanwhile."""
         provider, spent = self._provider, Usage()
         for number in range(1, provider.patience + 1):
-            env = provider.environment()
             async with self._gate.passed():
-                reply = self._read(await self._run(prompt, env), env)
+                reply = self._read(await self._run(prompt))
             spent = spent.plus(reply.usage)
             if reply.failure is None:
                 return reply.text, spent
@@ -185,7 +192,7 @@ class AgentCliSession(AskingSession):
             self._context.log("provider_pause", f"{provider.name}: {reply.failure.message}; all calls wait {seconds:.0f} s")
         raise AssertionError("unreachable")
 
-    def _read(self, result: ChildResult, env: Mapping[str, str]) -> Reply:
+    def _read(self, result: ChildResult) -> Reply:
         stdout, stderr = self._masked(result.stdout.decode("utf-8", "replace")), self._masked(result.stderr)
         # gemini puts the envelope of an error on stderr, below its own log
         envelope = envelope_of(stdout) or envelope_of(stderr)
@@ -193,20 +200,20 @@ class AgentCliSession(AskingSession):
         if envelope is None:
             said = said or " ".join(stdout[:300].split())
             return Reply("", failure=_without_envelope(self._provider.name, result.returncode, said))
-        reply = self._provider.read(envelope, env)
+        reply = self._provider.read(envelope, self._env)
         if reply.failure is None and result.returncode != 0:
             failure = failure_of(reply.text[-300:] or f"exit code {result.returncode}: {said}")
             return Reply("", reply.usage, failure)
         return reply
 
-    async def _run(self, prompt: str, env: Mapping[str, str]) -> ChildResult:
+    async def _run(self, prompt: str) -> ChildResult:
         context = self._context
         try:
             return await context.processes.run(
-                self._provider.argv(self._provider.program(), context.model),
+                self._argv,
                 stdin=prompt.encode("utf-8", "replace"),
                 cwd=context.checkout,
-                env=env,
+                env=self._env,
                 timeout=context.call_timeout,
             )
         except ChildError as error:

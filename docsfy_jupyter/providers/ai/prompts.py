@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable
 from importlib.resources import files as package_files
@@ -79,6 +80,7 @@ def _shown_plan(plan: Plan) -> str:
     return json.dumps(data, ensure_ascii=False, indent=1)
 
 
+@functools.cache
 def _template(name: str) -> Template:
     return Template((package_files(__package__) / "templates" / f"{name}.md").read_text("utf-8"))
 
