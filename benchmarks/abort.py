@@ -42,14 +42,16 @@ def below(pid: int) -> list[psutil.Process]:
     return found
 
 
-def until_dead(processes: list[psutil.Process], limit: float = 30.0) -> float:
-    """Wait for the end of some processes; return the milliseconds to the last one's."""
-    began, look = time.perf_counter(), select.poll()
+def until_dead(processes: list[psutil.Process], abort: threading.Thread, limit: float = 30.0) -> float:
+    """Abort, and wait for the end of some processes; return the milliseconds to the last one's."""
+    look = select.poll()
     handles = []
     for process in processes:
         with suppress(ProcessLookupError):  # dead already
             handles.append(os.pidfd_open(process.pid))
             look.register(handles[-1], select.POLLIN)
+    began = time.perf_counter()
+    abort.start()
     left, took = set(handles), 0.0
     while left and time.perf_counter() - began < limit:
         for handle, _ in look.poll(1000):
@@ -69,8 +71,7 @@ def one(server: Server, repository: Path) -> tuple[float, int]:
     processes = below(server.pid)
     path = f"api/projects/r/main/tree/{quote('m', safe='')}/abort"
     aborting = threading.Thread(target=server.call, args=(path, {}))
-    aborting.start()
-    took = until_dead(processes)
+    took = until_dead(processes, aborting)
     aborting.join()
     return took, len(below(server.pid))
 

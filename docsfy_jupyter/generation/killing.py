@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import psutil
 
 from docsfy_jupyter.generation import watcher
+from docsfy_jupyter.generation.priority import step_up
 
 MARKER = "DOCSFY_CHILD"
 _T = TypeVar("_T")
@@ -140,6 +141,7 @@ async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: floa
     """
     known = descendants(pid) if not exited() else []
     if group_alive(pid):
+        step_up(pid)
         signal_group(pid, signal.SIGTERM)
         end_each(known, pid)
         await _until(lambda: exited() and not group_alive(pid), grace)

@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 NICENESS = 10  # what nice(1) gives when nobody says how much
 _AGAIN, _TRIES = 0.15, 20  # the kernel takes one such change in 0.1 s from a user without privileges
@@ -30,6 +31,15 @@ def step_back(pid: int, exited: Callable[[], bool]) -> None:
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
         _session_back(pid, exited, _TRIES)
+
+
+def step_up(pid: int) -> None:
+    """Take the step back again for a child that is to die, where that is allowed (to root): dying takes processor time too."""
+    if hasattr(os, "setpriority"):
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, pid, 0)
+        with suppress(OSError):
+            Path(f"/proc/{pid}/autogroup").write_text("0")
 
 
 def _session_back(pid: int, exited: Callable[[], bool], tries: int) -> None:

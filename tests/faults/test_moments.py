@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 
 import pytest
 from field import Field, clock_library
@@ -27,6 +28,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     seed, count = metafunc.config.getoption("seed"), metafunc.config.getoption("moments")
     names = [f"{number}-{planned(number, seed)[0].__name__}-seed-{seed}" for number in range(count)]
     metafunc.parametrize("number", range(count), ids=names)
+
+
+@pytest.fixture(autouse=True)
+def _calm(field: Field) -> Iterator[None]:
+    """Leave nothing of a moment that failed to the next one."""
+    yield
+    field.release()
+    for row in field.server.call("GET", "api/projects?status=generating").json()["projects"]:
+        field.abort(row)
 
 
 def test_after_a_fault_all_is_as_it_was_told_and_the_next_run_makes_what_is_missing(
