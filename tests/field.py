@@ -22,7 +22,7 @@ from invariants import Promises, address, cached_pages, check, variant_folder
 from servers import Server, await_health, commit, end, git, launch, make_demo_repo
 
 PAGES = 3
-STAGES = ("queued", "cloning", "planning", "incremental_planning", "generating_pages", "rendering")
+STAGES = ("queued", "cloning", "planning", "incremental_planning", "generating_pages", "rendering", "up_to_date")
 # provider → model
 MODELS = {
     "fake": f"pages={PAGES},hold=page-3",
