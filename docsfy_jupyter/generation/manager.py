@@ -292,7 +292,7 @@ class Manager:
         self._processes.forget_folder(job.scratch)
         try:
             ending = await conclude(run, job, self._log)
-            await asyncio.to_thread(job.folder.discard_given_up)
+            await self._tidy(job.folder, run.key)
             run.meter.end(ending.row.status)
             await self._endings.write(ending)
             self.feed.on_status(ending.row)
@@ -307,6 +307,13 @@ class Manager:
             lanes = job.provider.concurrent_pages or job.concurrent_pages
             run.pace = Pace(await (await self.ready()).page_seconds(run.key.ai_provider, run.key.ai_model), lanes)
             return await Pipeline(job, run).run()
+
+    async def _tidy(self, folder: VariantFolder, key: VariantKey) -> None:
+        """Remove what a rendering has begun and given up; where the disk does not let that happen, the next one tries again."""
+        try:
+            await asyncio.to_thread(folder.discard_given_up)
+        except OSError:
+            self._log.exception("docsfy_jupyter: tidying up after a rendering of %s failed", key.address)
 
     # abort and delete
 
@@ -377,7 +384,7 @@ class Manager:
                 site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
                 await asyncio.to_thread(folder.sites.publish, site)
             finally:
-                await asyncio.to_thread(folder.discard_given_up)
+                await self._tidy(folder, key)
             await asyncio.to_thread(folder.sites.remove_old, _OLD_SITES)
             row = self.find(key).changed(site=True)
             await store.save_row(row)

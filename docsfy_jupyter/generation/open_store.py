@@ -115,4 +115,7 @@ class OpenStore:
         """Remove what a killed server left half done: clones, sites, files written aside. Nothing runs yet."""
         shutil.rmtree(self._settings.scratch, ignore_errors=True)
         for row in rows:
-            VariantFolder(self._settings.data_dir, row.key).discard_unfinished()
+            try:
+                VariantFolder(self._settings.data_dir, row.key).discard_unfinished()
+            except OSError:  # of one variant; the others are to be had all the same
+                self._log.exception("docsfy_jupyter: tidying up the files of %s failed", row.key.address)

@@ -83,3 +83,20 @@ async def test_a_database_that_began_anew_takes_up_the_site_and_pages_that_are_t
         row = await finished(manager, key)
     assert (row.status, row.current_stage, row.page_count) == (Status.READY, "up_to_date", 3)
     assert (row.site, row.last_commit_sha) == (True, before.last_commit_sha)
+
+
+async def test_what_cannot_be_tidied_up_keeps_no_run_from_its_end_and_no_server_from_its_start(
+    tmp_path: Path, demo_repo: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path) as manager:
+        key = await start(manager, demo_repo, "pages=2")
+        stuck = manager.folder(key).written / "page-1.json.1.aside"
+        stuck.mkdir(parents=True)  # which no unlink removes
+        row = await finished(manager, key)
+        assert (row.status, manager.active) == (Status.READY, 0)
+        assert (await manager.render(key)).site
+        assert caplog.text.count(f"tidying up after a rendering of {key.address} failed") == 2
+    async with running(tmp_path) as manager:
+        assert manager.find(key) == row
+        assert f"tidying up the files of {key.address} failed" in caplog.text
+        assert stuck.is_dir()
