@@ -10,6 +10,7 @@ import asyncio
 import time
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from docsfy_jupyter.models import Variant, VariantKey
 
@@ -125,16 +126,14 @@ class ChangeFeed:
         return sorted(found, key=_place, reverse=True)
 
     async def wait(self, revision: int, timeout: float) -> bool:
-        """Wait until anything changed after ``revision``; False when ``timeout`` seconds passed first."""
+        """Wait until anything changed after ``revision``; False when ``timeout`` seconds passed and nothing has."""
         if self.revision > revision:
             return True
         event = self._changed
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await event.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self.revision > revision  # a change may come in the very moment in which the time is up
 
     def _wake(self) -> None:
         woken, self._changed = self._changed, asyncio.Event()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,3 +77,10 @@ def test_rows_that_came_or_went_are_told_from_rows_that_changed() -> None:
     members = feed.members_revision
     feed.remove(variant("b", "main", "2", 1).key)
     assert feed.members_revision > members
+
+
+async def test_a_change_in_the_moment_in_which_the_time_is_up_is_told() -> None:
+    feed, loop = ChangeFeed(), asyncio.get_running_loop()
+    loop.call_later(0.01, time.sleep, 0.5)  # a busy loop: the change and the end of the time come in one round
+    loop.call_later(0.02, feed.put, variant("a", "main", "2026-01-01", 1))
+    assert await feed.wait(feed.revision, 0.03)
