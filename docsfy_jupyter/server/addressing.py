@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from urllib.parse import unquote_to_bytes
@@ -13,7 +13,7 @@ from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.models import Variant
 from docsfy_jupyter.requests import check_segment
 
-_COMPARED = 100  # names on either side
+_COMPARED = 100  # names or addresses on either side
 
 
 @dataclass(frozen=True)
@@ -107,16 +107,20 @@ def _forms(row: Variant) -> tuple[Address, Address]:
 def near_misses(feed: ChangeFeed, wanted: str) -> list[str]:
     """Return up to three addresses that somebody who asked for `wanted` may have meant, the likeliest first."""
     name = wanted.split("/", 1)[0]
-    of_name = sorted(row.address for row in feed.named(name))
+    of_name = _around([row.address for row in feed.named(name)], wanted)
     known = of_name or [row.address for near in _near_names(feed, name) for row in feed.named(near)]
     return get_close_matches(wanted, known, n=3, cutoff=0.0 if of_name else 0.6)
 
 
 def _near_names(feed: ChangeFeed, name: str) -> list[str]:
-    """Return the names of projects around a name in the order of the alphabet: to compare all of thousands takes seconds."""
-    names = sorted(feed.names())
-    place = bisect_left(names, name)
-    return names[max(0, place - _COMPARED) : place + _COMPARED]
+    return _around(feed.names(), name)
+
+
+def _around(texts: Iterable[str], wanted: str) -> list[str]:
+    """Return those around a text in the order of the alphabet: to compare all of thousands takes seconds."""
+    texts = sorted(texts)
+    place = bisect_left(texts, wanted)
+    return texts[max(0, place - _COMPARED) : place + _COMPARED]
 
 
 def missing(what: str, near: Sequence[str]) -> NotFound:
