@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
+from docsfy_jupyter.site import written
 from docsfy_jupyter.site.jobs import SiteJob, job_from_json, job_to_json
 from docsfy_jupyter.site.render import render_site
 
@@ -129,3 +131,17 @@ def test_the_worker_gets_the_folder(site: Rendered) -> None:
     job = site.job(site.earlier)
     assert job_from_json(job_to_json(job)).earlier == site.earlier
     assert job_from_json(job_to_json(replace(job, earlier=None))).earlier is None
+
+
+@pytest.mark.parametrize("name", ["article.py", "sidebar.py", "static/code.css", "templates/contents.html.j2"])
+def test_another_renderer_makes_all_again(site: Rendered, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    other = site.folder / "renderer"
+    shutil.copytree(Path(written.__file__).parent, other)
+    with (other / name).open("a") as file:
+        file.write("\n")
+    monkeypatch.setattr(written, "_HERE", other)
+    written._renderer.cache_clear()
+    try:
+        assert site.again() == set(TEXTS)
+    finally:
+        written._renderer.cache_clear()
