@@ -1,4 +1,4 @@
-"""What a child was given to keep to itself is taken out of what it says: its words reach rows, logs and pages."""
+"""What a child, or a server, was given to keep to itself is taken out of what it says: its words reach rows, logs and pages."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_NAMES = re.compile(r"KEY|TOKEN|SECRET|(?<!ASK)PASS|CREDENTIAL|AUTH", re.IGNORECASE)  # of variables
 _NO_SECRET = re.compile(r"GIT_CONFIG_KEY_\d+\Z")  # the name of a setting of git's
 _SHORTEST = 8  # characters; a shorter value is none, and to mask it would spoil words
 _MASK = b"***"
 
 
-def secrets_of(env: Mapping[str, str]) -> list[bytes]:
+def secrets_of(env: Mapping[str, str], names: re.Pattern[str] = _NAMES) -> list[bytes]:
     """Return what nobody else may see of an environment, or of headers: keys, tokens, passwords of proxies; the longest first."""
-    found = [value for name, value in env.items() if _NAMES.search(name) and not _NO_SECRET.match(name)]
+    found = [value for name, value in env.items() if names.search(name) and not _NO_SECRET.match(name)]
     found += [_password(value) for name, value in env.items() if name.lower().endswith("_proxy")]
     return sorted({value.encode("utf-8", "replace") for value in found if len(value) >= _SHORTEST}, key=len, reverse=True)
 

@@ -31,7 +31,6 @@ from docsfy_jupyter.providers.programs import find_program
 MODEL = "{model}"  # stands in `arguments` where the model's id goes
 _UNKNOWN_OPTION = re.compile(r"unknown (?:option|argument)", re.IGNORECASE)
 _BUSY = (429, 503, 529)
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL")  # in the name of a variable
 _NAMED = 10  # files in a line of the log
 _TURNS, _OWN_PROMPT, _READ = 4, 12_000, 10_000  # rough: of one call; tokens
 _LAST_LINES = 20  # looked at from the end for an envelope among warnings
@@ -155,10 +154,6 @@ class AgentCliProvider(Provider):
         program, env = await asyncio.to_thread(self.program), self.environment()
         yield AgentCliSession(self, self._gate, context, steering, self.argv(program, context.model), env)
 
-    def secrets(self, env: Mapping[str, str]) -> list[str]:
-        """Return the keys in the program's environment."""
-        return [env[name] for name in (*self.variables, *self.options.env_passthrough) if name in env and _SECRET.search(name)]
-
 
 class AgentCliSession(AskingSession):
     """One run's calls of the program, each a child process of its own."""
@@ -172,7 +167,7 @@ class AgentCliSession(AskingSession):
         argv: Sequence[str],
         env: Mapping[str, str],
     ) -> None:
-        super().__init__(context, steering, provider.secrets(env))
+        super().__init__(context, steering)
         self._provider, self._gate = provider, gate
         self._argv, self._env = argv, env
 
@@ -193,7 +188,7 @@ class AgentCliSession(AskingSession):
         raise AssertionError("unreachable")
 
     def _read(self, result: ChildResult) -> Reply:
-        stdout, stderr = self._masked(result.stdout.decode("utf-8", "replace")), self._masked(result.stderr)
+        stdout, stderr = result.stdout.decode("utf-8", "replace"), result.stderr
         # gemini puts the envelope of an error on stderr, below its own log
         envelope = envelope_of(stdout) or envelope_of(stderr)
         said = " ".join(safe_text(stderr).split())[-300:]
@@ -219,7 +214,7 @@ class AgentCliSession(AskingSession):
         except ChildError as error:
             # not transient: what did not fit into the time limit once is paid again for nothing
             begun = not isinstance(error, ChildNotStarted)
-            raise ProviderFailed(self._masked(error.message), fatal=not begun, cut_off=begun) from error
+            raise ProviderFailed(error.message, fatal=not begun, cut_off=begun) from error
 
 
 def envelope_of(output: str) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from docsfy_jupyter.errors import ProviderFailed, ProviderUnavailable
+from docsfy_jupyter.generation.secrets import masked, secrets_of
 from docsfy_jupyter.models import PlanPage
 from docsfy_jupyter.money import lasting
 from docsfy_jupyter.providers.ai.answers import failure_of
@@ -250,9 +251,9 @@ class OpenAISession(AskingSession):
     def __init__(
         self, server: OpenAIServer, gate: Gate, http: httpx.AsyncClient, context: RunContext, steering: Steering
     ) -> None:
-        key = http.headers.get("Authorization", "").removeprefix("Bearer ")
-        sent = (*server.headers.items(), *server.query.items())
-        super().__init__(context, steering, (key, *(value for name, value in sent if _SECRET.search(name))))
+        super().__init__(context, steering)
+        key = {"key": http.headers.get("Authorization", "").removeprefix("Bearer ")}
+        self._secrets = [secret for sent in (key, server.headers, server.query) for secret in secrets_of(sent, _SECRET)]
         self._server, self._gate, self._http = server, gate, http
         self._files = steering.shown(context.files)
         self._format = 0
@@ -285,6 +286,10 @@ class OpenAISession(AskingSession):
                 return self._read(answer)
             else:
                 raise failure_of(self._sentence(answer), 402 if spent else answer.status_code)
+
+    def _masked(self, text: str) -> str:
+        """Take the keys out of what a server says, which some repeat."""
+        return masked(text.encode("utf-8", "replace"), self._secrets).decode()
 
     def _sentence(self, answer: httpx.Response) -> str:
         """Return the provider's own sentence."""

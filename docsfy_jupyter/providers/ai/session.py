@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable
 
 from docsfy_jupyter.errors import PlanInvalid, ProviderFailed
 from docsfy_jupyter.models import Plan, PlanPage
@@ -15,7 +14,6 @@ from docsfy_jupyter.providers.ai.steering import Steering
 from docsfy_jupyter.providers.base import FREE, PageAnswer, PlanAnswer, PlanRequest, ProviderSession, RunContext, Usage
 
 _PLAN_TRIES = 2  # a plan that cannot be read is asked for once more
-_SHORTEST_SECRET = 8  # characters; "true" and "1" are none
 _SENTENCE = 300  # characters; an answer that short may be the tool's own sentence
 
 
@@ -28,20 +26,11 @@ class AskingSession(ProviderSession):
         The run.
     steering : Steering
         What the repository's maintainers ask.
-    secrets : iterable of str
-        Keys that must not be told, whoever repeats them.
     """
 
-    def __init__(self, context: RunContext, steering: Steering, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, context: RunContext, steering: Steering) -> None:
         self._context = context
         self._steering = steering
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET)
-
-    def _masked(self, text: str) -> str:
-        """Take the keys out of what a program or a server says, which some repeat."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
 
     @abstractmethod
     async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
