@@ -68,13 +68,18 @@ def test_code_without_docstrings_shows_signatures_and_nothing_made_up(write: Wri
     assert repo.pages()["api-m"] == (
         "# `m`\n\nModule `m`, defined in [`m.py`](https://github.com/o/toy/blob/" + "c" * 40 + "/m.py).\n\n"
         "## Classes\n\n### `K` {#m.K}\n\n```python\nclass K\n```\n\n"
-        "Defined in [m.py, line 5](https://github.com/o/toy/blob/" + "c" * 40 + "/m.py#L5-L7).\n\n"
+        "Defined in [`m.py`, line 5](https://github.com/o/toy/blob/" + "c" * 40 + "/m.py#L5-L7).\n\n"
         "#### `K.x` {#m.K.x}\n\n```python\nx = 1\n```\n\n"
-        "Defined in [m.py, line 7](https://github.com/o/toy/blob/" + "c" * 40 + "/m.py#L7).\n\n"
+        "Defined in [`m.py`, line 7](https://github.com/o/toy/blob/" + "c" * 40 + "/m.py#L7).\n\n"
         "## Functions\n\n### `f(a, b)` {#m.f}\n\n```python\ndef f(a, b=2)\n```\n\n"
-        "Defined in [m.py, line 1](https://github.com/o/toy/blob/" + "c" * 40 + "/m.py#L1-L3).\n\n"
+        "Defined in [`m.py`, line 1](https://github.com/o/toy/blob/" + "c" * 40 + "/m.py#L1-L3).\n\n"
         "**Parameters**\n\n| Name | Default |\n| --- | --- |\n| `a` |  |\n| `b` | `2` |\n"
     )
+
+
+def test_where_a_package_defines_a_function_is_text_and_not_emphasis(write: Write) -> None:
+    repo = write({"p/__init__.py": "def f(): ...\n"})
+    assert "Defined in [`p/__init__.py`, line 1](" in repo.pages()["api-p"]
 
 
 def test_a_javascript_project_has_honest_pages_and_no_api_reference(write: Write) -> None:

@@ -35,7 +35,7 @@ def test_what_a_package_offers_from_a_private_module_is_described_where_it_is_pu
     assert "### `Engine` {#p.Engine}" in page
     assert "#### `Engine.run(door)` {#p.Engine.run}" in page
     assert "Raised in its body: `OSError`." in page
-    assert f"[p/_core.py, line 5](https://github.com/o/toy/blob/{'c' * 40}/p/_core.py#L5-L6)" in page
+    assert f"[`p/_core.py`, line 5](https://github.com/o/toy/blob/{'c' * 40}/p/_core.py#L5-L6)" in page
     assert "[`Door`](api-p-api.md#p.api.Door)" in page
     assert "| `Door` | [`p.api.Door`](api-p-api.md#p.api.Door) |" in page
     assert "hidden" not in "".join(pages.values())

@@ -17,7 +17,7 @@ from docsfy_jupyter.models import Plan, PlanPage
 from docsfy_jupyter.providers.base import FREE, PageAnswer, PlanAnswer, PlanRequest, Provider, ProviderSession, RunContext
 from docsfy_jupyter.providers.local.analysis import digest
 
-_VERSION = "2"
+_VERSION = "3"
 # Where this package lives: the worker finds it there however it was installed.
 _ROOT = Path(__file__).resolve().parents[3]
 

@@ -153,9 +153,8 @@ class ModulePage:
             word for word in ("property", "cached", "classmethod", "staticmethod", "async", "abstractmethod", "writable")
             if word in item.labels
         ]  # fmt: skip
-        place = self._place(
-            item.lineno, item.endlineno, f"{self._scope.path}, line {item.lineno}" if item.lineno else self._scope.path
-        )
+        line = f", line {item.lineno}" if item.lineno else ""
+        place = self._place(item.lineno, item.endlineno, code(self._scope.path) + line)
         parts.append(f"Defined in {place}." + (f" ({', '.join(labels)})" if labels else ""))
         if isinstance(item, griffe.Class) and item.bases:
             parts.append("Bases: " + ", ".join(self.link(str(b)) for b in item.bases))
