@@ -273,6 +273,11 @@ class Variant:
     site: bool = False
     credential_env: str | None = None
 
+    def __repr__(self) -> str:
+        # a cell that ends with a row, or a list of them, shows this: all fields, the plan among them, would fill screens
+        failed = f", {self.error_message}" if self.error_message else ""
+        return f"<{type(self).__name__} {self.address}: {self.status.value}, page_count={self.page_count}{failed}>"
+
     @property
     def key(self) -> VariantKey:
         """The variant's key."""

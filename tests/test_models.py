@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -103,3 +104,11 @@ def test_a_plan_without_a_page_is_refused() -> None:
     for plan in (Plan(), Plan(navigation=[PlanGroup(group="Empty")])):
         with pytest.raises(PlanInvalid, match="no page"):
             settle_plan(plan, "demo")
+
+
+def test_a_row_is_shown_in_a_line_whatever_its_plan() -> None:
+    plan = plan_of(*(f"page-{number}" for number in range(200))).model_dump_json()
+    row = Variant("click", "main", "local", "static", "ada", "/click", Status.READY, "", "", page_count=200, plan_json=plan)
+    assert repr(row) == "<Variant click/main/local/static: ready, page_count=200>"
+    failed = replace(row, status=Status.ERROR, page_count=0, error_message="no such branch")
+    assert repr([failed]) == "[<Variant click/main/local/static: error, page_count=0, no such branch>]"
