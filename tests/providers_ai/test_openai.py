@@ -153,13 +153,16 @@ async def test_busy_answers_pause_every_run_and_none_fails(chat: FakeChat, demo_
     ],
 )
 async def test_a_login_or_a_credit_that_is_gone_ends_the_run_at_once_with_the_providers_sentence(
-    chat: FakeChat, demo_repo: Path, tmp_path: Path, status: int, code: str | None, sentence: str
+    chat: FakeChat, demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str | None, sentence: str
 ) -> None:
+    monkeypatch.setenv("CHAT_KEY", KEY)
     chat.answer = lambda _, asked: None if asked.planning else (status, {}, {"error": {"message": sentence, "code": code}})
-    async with with_chat(chat, tmp_path, limits={"max_concurrent_pages": 1}) as manager:
+    async with with_chat(chat, tmp_path, key_env="CHAT_KEY", limits={"max_concurrent_pages": 1}) as manager:
         row = await finished(manager, await start(manager, demo_repo, "m", "chat"))
     assert row.status is Status.ERROR
     assert sentence in (row.error_message or "")
+    # the service's sentence says where keys are bought; where this one is set, only we know
+    assert ("the key of CHAT_KEY" in (row.error_message or "")) == (status == 401)
     assert len(chat.page_calls) == 1
 
 

@@ -60,7 +60,7 @@ class ClaudeProvider(AgentCliProvider):
         "CLAUDE_CODE_USE_VERTEX",
         "CLAUDE_CODE_USE_FOUNDRY",
     )
-    install = "Install it with `npm install -g @anthropic-ai/claude-code` and log in once with `claude`"
+    install = "Install it with `npm install -g @anthropic-ai/claude-code` and log in once with `claude`, or set ANTHROPIC_API_KEY"
     suggested = ("sonnet", "opus", "haiku")
 
     def knows_cost(self, model: str) -> bool:

@@ -285,7 +285,12 @@ class OpenAISession(AskingSession):
             elif answer.is_success:
                 return self._read(answer)
             else:
-                raise failure_of(self._sentence(answer), 402 if spent else answer.status_code)
+                raise failure_of(self._sentence(answer) + self._whose_key(answer), 402 if spent else answer.status_code)
+
+    def _whose_key(self, answer: httpx.Response) -> str:
+        """Say where a key that is refused was set: the service's own sentence cannot know."""
+        variable = self._server.key_env
+        return f" (the key of {variable}, as it was where Jupyter started)" if variable and answer.status_code == 401 else ""
 
     def _masked(self, text: str) -> str:
         """Take the keys out of what a server says, which some repeat."""
