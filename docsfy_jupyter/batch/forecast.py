@@ -90,14 +90,16 @@ def _sum(values: Iterable[float | None]) -> float | None:
 def as_lines(found: Mapping[str, Any]) -> list[str]:
     """Return a forecast for a terminal."""
     lines = [_line(one) for one in found["variants"]]
-    runs = sum(one["runs"] for one in found["variants"])
+    runs = sum(one["runs"] and one["state"] in _WORK for one in found["variants"])
+    if not runs:
+        return [*lines, f"0 of {len(lines)} would run. Nothing was started."]
     took = f"about {time_text(found['seconds'])}" if found["seconds"] is not None else "nobody knows how long"
     cost = f"about {money_text(found['cost_usd'])}" if found["cost_usd"] is not None else "nobody knows how much"
     return [*lines, f"{runs} of {len(lines)} would run; it would take {took} and cost {cost}. Nothing was started."]
 
 
 def _line(one: Mapping[str, Any]) -> str:
-    will = "run" if one["runs"] else "fail" if one["state"] == "refused" else "skip"
+    will = "run" if one["runs"] and one["state"] in _WORK else "fail" if one["state"] == "refused" else "skip"
     parts = [
         one["variant"],
         one["state"].replace("_", " "),

@@ -58,7 +58,7 @@ _EXIT_CODES = (
     "Exit codes: 0 done (generate: the documentation is ready), 1 the run failed or was aborted or doctor found something, "
     "2 bad input, 3 no server, 130 interrupted."
 )
-_CODES = "Exit codes: 0 all ready, 1 some failed, 2 the file is wrong, 3 no server."
+_CODES = "Exit codes: 0 all ready, 1 some failed, 2 the file is wrong, 3 no server, 130 ended by a signal."
 _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
@@ -92,7 +92,7 @@ def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
 
 def _add_batch(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
     text = "bring many variants up to date, with a notebook as the receipt"
-    found = verbs.add_parser("batch", parents=[shared], help=text, description=f"{text}.", epilog=_CODES)
+    found = verbs.add_parser("batch", parents=[shared], help=text, description=f"{text.capitalize()}.", epilog=_CODES)
     found.add_argument("file", metavar="FILE", help="YAML: variants: [{repo: URL or path, provider: …, model: …}, …]")
     found.add_argument("--output", dest="runs", metavar="DIR", default="runs", help="folder of the receipts (default: runs)")
     found.add_argument("--retry-failed", action="store_true", help="leave out what is ready")

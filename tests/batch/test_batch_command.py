@@ -18,6 +18,7 @@ from batching import COMMAND, Bench, ended, outcomes, told
 from panels import until
 from servers import commit, git
 
+from docsfy_jupyter.batch.forecast import as_lines
 from docsfy_jupyter.batch.papermill import Ended
 from docsfy_jupyter.batch.result import RESULT_TYPE, BatchResult
 from docsfy_jupyter.cli import main
@@ -76,6 +77,12 @@ def test_six_variants_of_three_repositories_until_all_are_up_to_date(bench: Benc
     assert code == 0
     states = {one["variant"].split("/fake")[0]: one["state"] for one in dry["variants"]}
     assert states == {f"{name}/{branch}": "up_to_date" for name in ("alpha", "beta", "gamma") for branch in ("main", "next")} | {"alpha/main": "behind"}
+    lines = as_lines(dry)
+    assert sorted(line.split()[0] for line in lines[:-1]) == ["run", *["skip"] * 5]
+    assert lines[-1].startswith("1 of 6 would run; ")
+    assert as_lines({**dry, "variants": [one for one in dry["variants"] if one["state"] == "up_to_date"]})[-1] == (
+        "0 of 5 would run. Nothing was started."
+    )
     assert len(list(file.with_suffix(".runs").iterdir())) == 4
 
 
