@@ -57,7 +57,7 @@ def figures(found: Mapping[str, Any]) -> dict[str, str]:
     return {
         "pages": "unknown" if pages is None else f"{most}{pages}",
         "calls": "unknown" if calls is None else f"{most}{calls}",
-        "tokens": "unknown"
+        "tokens": ("not counted" if found["free"] else "unknown")
         if found["tokens"] is None
         else f"{found['tokens']:,} ({found['tokens_in']:,} in, {found['tokens_out']:,} out)",
         "cost": "unknown" if cost is None else price,

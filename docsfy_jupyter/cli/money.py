@@ -29,6 +29,9 @@ def estimate(client: DocsfyClient, options: argparse.Namespace) -> int:
     if found["last_cost_usd"] is not None:
         print(plain(f"  Last    {dollars(found['last_cost_usd'])} for {found['last_pages']} pages"))
     print(plain(found["note"]))
+    if found["cost_usd"] is None and found["page_cost_usd"] is None and not found["free"]:
+        address = f"{found['ai_provider']}/{found['ai_model']}"
+        print(plain(f"No price of {address} is known yet: its first run may tell one, or a file (c.DocsfyApp.prices_file)."))
     return 0
 
 

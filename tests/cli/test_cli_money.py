@@ -83,7 +83,10 @@ def test_an_estimate_is_printed_for_people_and_for_programs(run: Run, shared_rep
     lines = out.splitlines()
     assert lines[0] == "guessed · local/static · main"
     assert "  Cost    nothing" in lines
-    assert "  Tokens  unknown" in lines
+    assert "  Tokens  not counted" in lines
+    assert "No price of" not in out
+    code, out, err = run("estimate", str(shared_repo), "--provider", "fake", "--model", "m", "--name", "guessed")
+    assert "No price of fake/m is known yet:" in out.splitlines()[-1]
     code, out, err = run("estimate", "https://host.invalid/a/far", "--json", "--provider", "fake", "--model", "m")
     assert (code, err) == (0, "")
     assert json.loads(out)["pages"] is None
