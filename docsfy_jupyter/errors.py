@@ -6,8 +6,14 @@ one table, in ``docsfy_jupyter.server.errors``.
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
+
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")
+_IPYTHON = f"{os.sep}IPython{os.sep}"  # the lines that run a cell come before the cell's own
 
 
 class DocsfyError(Exception):
@@ -30,6 +36,12 @@ class DocsfyError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.message, self.details))
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for it: a cell shows its own lines and the message, not forty of this package's above it
+        before = takewhile(lambda frame: not frame.filename.startswith(_PACKAGE), traceback.extract_tb(self.__traceback__))
+        own = traceback.StackSummary.from_list([frame for frame in before if _IPYTHON not in frame.filename])
+        return [*(line.rstrip() for line in own.format()), f"{type(self).__name__}: {self}"]
 
 
 def _rebuild(kind: type[DocsfyError], message: str, details: dict[str, Any]) -> DocsfyError:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -242,3 +243,19 @@ def test_a_proxy_is_used_for_others_and_never_for_this_machine(
     with connect(shared_server.url, shared_server.token) as client:
         assert client.health()["status"] == "ok"
     assert "answered 502" in complaint("http://jupyter.example.invalid/").message
+
+
+def test_a_cell_shows_its_own_lines_and_the_message_and_nothing_of_the_package() -> None:
+    cell = f"""
+from docsfy_jupyter import connect
+def ask(name):
+    return connect("http://127.0.0.1:{free_port()}/", token="x").get(name)
+ask("click")
+"""
+    command = [sys.executable, "-m", "IPython", "--no-banner", "--colors=NoColor", "-c", cell]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert [line.rpartition(", in ")[2] for line in lines if line.startswith("File ")] == ["<module>", "ask"]
+    assert 'ask("click")' in lines
+    assert lines[-1].startswith("ServerUnreachable: No connection to ")
