@@ -11,6 +11,7 @@ from docsfy_jupyter.generation.manager import Batch, Manager
 from docsfy_jupyter.models import Status, Variant, money
 from docsfy_jupyter.requests import MAX_BATCH, GenerateRequest, validated
 from docsfy_jupyter.server.base import DocsfyHandler
+from docsfy_jupyter.sources.rules import comparable
 
 _AT_ONCE = 8  # requests that may ask their repositories for a default branch
 _REMEMBERED = 100  # answers
@@ -29,6 +30,7 @@ class Batches:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._asked: dict[tuple[str, str], tuple[Sequence[Mapping[str, Any]], asyncio.Task[dict[str, Any]]]] = {}
+        self._given_up: set[str] = set()  # batches that are aborted while they are being started
 
     async def start(self, items: Sequence[Mapping[str, Any]], user: str, batch_id: str) -> dict[str, Any]:
         """Start a run for every item that can be accepted.
@@ -62,18 +64,20 @@ class Batches:
             del self._asked[old]
         return await asyncio.shield(task)
 
-    async def settled(self, batch_id: str) -> None:
-        """Return once nothing of a batch is still to be started."""
-        tasks = [task for (_, known), (_, task) in self._asked.items() if known == batch_id]
+    async def give_up(self, batch_id: str) -> None:
+        """Start no more runs of a batch; returns once those that were being started are."""
+        tasks = [task for (_, known), (_, task) in self._asked.items() if known == batch_id and not task.done()]
         if tasks:
+            self._given_up.add(batch_id)
             await asyncio.wait(tasks)
+            self._given_up.discard(batch_id)
 
     async def _started(self, items: Sequence[Mapping[str, Any]], user: str, batch_id: str) -> dict[str, Any]:
         room, batch = asyncio.Semaphore(_AT_ONCE), self._manager.batch(batch_id)
         answers: dict[int, dict[str, Any]] = {}
         places: dict[str, list[int]] = {}
         for number, item in enumerate(items):
-            places.setdefault(str(item.get("repo_url") or item.get("repo_path")), []).append(number)
+            places.setdefault(comparable(str(item.get("repo_url") or item.get("repo_path"))), []).append(number)
 
         async def start_in_turn(numbers: Sequence[int]) -> None:  # of two that ask for one variant the first has it
             for number in numbers:
@@ -85,6 +89,8 @@ class Batches:
 
     async def _start_one(self, item: Mapping[str, Any], user: str, batch: Batch) -> dict[str, Any]:
         try:
+            if batch.batch_id in self._given_up:
+                raise Conflict("The batch was aborted before this run was started.")
             return accepted(await self._manager.generate(validated(GenerateRequest, item), user, batch))
         except DocsfyError as error:
             # whoever asked may watch the run that is in progress already
@@ -137,7 +143,7 @@ class BatchHandler(DocsfyHandler):
     async def abort_batch(self) -> None:
         """Abort every run of a batch that is in progress."""
         batches: Batches = self.settings[BATCHES_SETTING]
-        await batches.settled(self.path_parts()["batch_id"])
+        await batches.give_up(self.path_parts()["batch_id"])
         batch_id, _, rows = await self._found()
         active = [row for row in rows if row.status is Status.GENERATING]
         ends = await asyncio.gather(

@@ -217,10 +217,11 @@ def _parse_path(text: str, policy: SourcePolicy) -> Source:
 
 def same_repository(a: str, b: str) -> bool:
     """Compare two addresses or paths without ``.git``, a trailing slash, credentials and the case of the host."""
-    return _comparable(a) == _comparable(b)
+    return comparable(a) == comparable(b)
 
 
-def _comparable(text: str) -> str:
+def comparable(text: str) -> str:
+    """Return what all ways to write an address or path have in common."""
     if "://" in text:
         parts = urlsplit(text)
         host = parts.netloc.rpartition("@")[2].lower()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from recording import running
 from servers import Server
+
+from docsfy_jupyter.server.batches import Batches
 
 
 def started(server: Server, items: list[object]) -> dict[str, object]:
@@ -44,6 +48,29 @@ def test_each_item_is_accepted_or_refused_by_itself_and_the_batch_sums_them_up(s
     listed = shared_server.call("GET", f"api/runs?batch={batch['batch_id']}").json()
     assert listed["total"] == 3
     assert shared_server.call("GET", path, headers={"If-None-Match": shared_server.call("GET", path).headers["etag"]}).status_code == 304
+
+
+def test_of_two_items_for_one_variant_the_first_has_it_however_its_repository_is_written(
+    shared_server: Server, shared_repo: Path
+) -> None:
+    good = {"name": f"b{uuid.uuid4().hex[:8]}", "provider": "fake", "branch": "main"}
+    places = [f"{shared_repo}/", str(shared_repo)]
+    batch = started(shared_server, [{**good, "repo_path": place, "model": f"pages=1,n={n}"} for place in places for n in range(6)])
+    assert [item.get("code") for item in batch["items"]] == [None] * 6 + ["already_generating"] * 6  # type: ignore[attr-defined]
+
+
+async def test_what_is_aborted_while_it_is_being_started_is_not_started_any_further(tmp_path: Path, demo_repo: Path) -> None:
+    async with running(tmp_path) as manager:
+        batches = Batches(manager)
+        items = [{"repo_path": str(demo_repo), "provider": "fake", "model": f"pages=1,sleep=30,n={n}"} for n in range(40)]
+        starting = asyncio.create_task(batches.start(items, "me", "b"))
+        while not manager.active:
+            await asyncio.sleep(0)
+        await batches.give_up("b")
+        codes = [item.get("code") for item in (await starting)["items"]]
+        assert codes == [None] * manager.active + ["conflict"] * (40 - manager.active)
+        assert 0 < manager.active < 40
+        assert (await batches.start(items, "me", "b"))["items"][-1]["code"] == "conflict"
 
 
 def test_a_batch_is_aborted_whole_and_a_second_time_nothing(shared_server: Server, shared_repo: Path) -> None:
