@@ -108,8 +108,10 @@ def near_misses(feed: ChangeFeed, wanted: str) -> list[str]:
     """Return up to three addresses that somebody who asked for `wanted` may have meant, the likeliest first."""
     name = wanted.split("/", 1)[0]
     of_name = _around([row.address for row in feed.named(name)], wanted)
-    known = of_name or [row.address for near in _near_names(feed, name) for row in feed.named(near)]
-    return get_close_matches(wanted, known, n=3, cutoff=0.0 if of_name else 0.6)
+    # by the name alone: of two projects by one provider and model most of the address is alike
+    names = [] if of_name else get_close_matches(name, _near_names(feed, name), n=3)
+    known = of_name or [row.address for near in names for row in feed.named(near)]
+    return get_close_matches(wanted, known, n=3, cutoff=0.0)
 
 
 def _near_names(feed: ChangeFeed, name: str) -> list[str]:

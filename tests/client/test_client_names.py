@@ -27,6 +27,10 @@ NEAR: dict[str, tuple[Callable[[DocsfyClient], object], str]] = {
         "There is no variant nearby/main/fake/pages=1, branch dev. There is: nearby/main/fake/pages=1.",
     ),
     "variant": (lambda c: c.get("nearby", "fake", "pages=2"), "There is no variant nearby/fake/pages=2. Did you mean nearby/main/fake/pages=1?"),
+    "only the name is another": (
+        lambda c: c.get("qqqqqq", "fake", "pages=1"),
+        "There is no variant qqqqqq/fake/pages=1; client.list(), `jupyter docsfy list` and GET api/projects name all that there are.",
+    ),
     "nothing near": (
         lambda c: c.delete("zzzzzz", "local", "static"),
         "There is no variant zzzzzz/local/static; client.list(), `jupyter docsfy list` and GET api/projects name all that there are.",
