@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,10 +107,19 @@ def accepted(row: Variant) -> dict[str, Any]:
 class BatchHandler(DocsfyHandler):
     """``api/batches/{batch_id}``."""
 
+    @property
+    def _batch_id(self) -> str:
+        """The id as it is kept, however a UUID is written."""
+        text = self.path_parts()["batch_id"]
+        try:
+            return str(uuid.UUID(text))
+        except ValueError:
+            return text
+
     async def _found(self) -> tuple[str, list[dict[str, Any]], list[Variant]]:
         """Return the batch's id, its runs, and the rows whose latest run is one of them."""
         store = await self.manager.ready()
-        batch_id = self.path_parts()["batch_id"]
+        batch_id = self._batch_id
         runs, _ = await store.list_runs({"batch": batch_id}, MAX_BATCH, 0)
         if not runs:
             raise NotFound(f"There is no batch {batch_id[:60]!r}.")
@@ -143,7 +153,7 @@ class BatchHandler(DocsfyHandler):
     async def abort_batch(self) -> None:
         """Abort every run of a batch that is in progress."""
         batches: Batches = self.settings[BATCHES_SETTING]
-        await batches.give_up(self.path_parts()["batch_id"])
+        await batches.give_up(self._batch_id)
         batch_id, _, rows = await self._found()
         active = [row for row in rows if row.status is Status.GENERATING]
         ends = await asyncio.gather(

@@ -96,10 +96,11 @@ def test_a_list_that_is_sent_again_starts_nothing_and_gets_the_same_answer(share
     name, batch_id = f"b{uuid.uuid4().hex[:8]}", str(uuid.uuid4())
     good = {"repo_path": str(shared_repo), "name": name, "provider": "fake"}
     items = [{**good, "model": "pages=1"}, {**good, "model": "pages=2"}, {"name": "nothing"}]
-    path = f"api/generate?batch_id={batch_id}"
+    path = f"api/generate?batch_id={batch_id.upper()}"
     with ThreadPoolExecutor(3) as pool:
         answers = [answer.json() for answer in pool.map(lambda _: shared_server.call("POST", path, json=items), range(3))]
     assert answers[0]["batch_id"] == batch_id
+    assert shared_server.call("GET", f"api/batches/{batch_id.upper()}").json()["batch_id"] == batch_id
     assert answers[1:] == answers[:1] * 2
     done = shared_server.wait(f"api/batches/{batch_id}", lambda row: row["sums"]["generating"] == 0)
     assert (done["sums"]["runs"], done["sums"]["ready"]) == (2, 2)
