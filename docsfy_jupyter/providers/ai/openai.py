@@ -292,13 +292,9 @@ class OpenAISession(AskingSession):
         variable = self._server.key_env
         return f" (the key of {variable}, as it was where Jupyter started)" if variable and answer.status_code == 401 else ""
 
-    def _masked(self, text: str) -> str:
-        """Take the keys out of what a server says, which some repeat."""
-        return masked(text.encode("utf-8", "replace"), self._secrets).decode()
-
     def _sentence(self, answer: httpx.Response) -> str:
         """Return the provider's own sentence."""
-        said = self._masked(answer.text)
+        said = masked(answer.text.encode("utf-8", "replace"), self._secrets).decode()  # some servers repeat keys
         error = _error(said)
         if error is not None:
             return str(error.get("message") or error) if isinstance(error, dict) else str(error)
@@ -324,7 +320,7 @@ class OpenAISession(AskingSession):
             raise ProviderFailed("the answer was cut off at the model's limit", transient=True, cut_off=True, usage=usage)
         if not isinstance(text, str):
             text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
-        return self._masked(text), usage
+        return masked(text.encode("utf-8", "replace"), self._secrets).decode(), usage
 
     async def _sent(self, prompt: str, form: Mapping[str, Any] | None) -> httpx.Response:
         body: dict[str, Any] = {"model": self._context.model, "messages": [{"role": "user", "content": prompt}]}

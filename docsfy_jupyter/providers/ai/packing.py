@@ -12,7 +12,6 @@ from docsfy_jupyter.providers.local.files import Checkout, redact
 CHARACTERS_A_TOKEN = 4  # of English and code, as OpenAI's and Anthropic's documentation say; the packing errs on the short side
 _FIRST = ("readme", "pyproject.toml", "package.json", "cargo.toml", "go.mod", "setup.cfg", "changelog", "makefile")
 _MAX_OUTLINED = 400  # modules
-_TEXT = (".md", ".rst", ".txt", ".toml", ".cfg", ".ini", ".json", ".yaml", ".yml")
 
 
 def pack_repository(root: Path, files: Sequence[TrackedFile], tokens: int) -> str:
