@@ -18,8 +18,35 @@ _LONGEST_SECTION = 4000
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A parsed text, and the title that was put before it."""
+
+    head: str
+    page: Page
+
+    @property
+    def anchors(self) -> Collection[str]:
+        """Where links into the page may lead."""
+        return self.page.anchors
+
+    @property
+    def diagrams(self) -> int:
+        """How many diagrams it has."""
+        return self.page.diagrams
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What other pages must know of a draft that another process has."""
+
+    head: str
+    anchors: Collection[str]
+    diagrams: int
+
+
+@dataclass(frozen=True)
 class Article:
-    """A page with text: parsed, or written by an earlier rendering.
+    """A page with text.
 
     Parameters
     ----------
@@ -27,50 +54,27 @@ class Article:
         Its place in the plan.
     text : str
         Its Markdown, as the provider wrote it.
-    made : Written or Draft
-        What there is of it.
+    made : Written or Draft or Outline
+        What there is of it: an earlier rendering's, or parsed, here or in another process.
     """
 
     plan: SitePage
     text: str
-    made: Written | Draft
+    made: Written | Draft | Outline
 
     @property
     def source(self) -> str:
         """The Markdown with a title."""
         return self.made.head + self.text
 
-    @property
-    def anchors(self) -> Collection[str]:
-        """Where links into the page may lead."""
-        return self.made.anchors if isinstance(self.made, Written) else self.made.page.anchors
-
-    @property
-    def diagrams(self) -> int:
-        """How many diagrams it has."""
-        return self.made.diagrams if isinstance(self.made, Written) else self.made.page.diagrams
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A parsed text, and the title that was put before it."""
-
-    head: str
-    page: Page
-
-
-def read(plan: SitePage, text: str, earlier: WrittenPages) -> Article:
-    """Take what an earlier rendering made of a text, else parse it."""
-    return Article(plan, text, earlier.find(plan, text) or _draft(plan, text))
-
 
 def write(article: Article, links: Links, earlier: WrittenPages, templates: Environment) -> Written:
     """Make a page's HTML, unless it was made earlier and its links still lead where they led."""
     slug, made = article.plan.slug, article.made
-    if isinstance(made, Written):
-        if all(links.find(slug, tag, target) == found for tag, target, found in made.asked):
-            return made
-        made = _draft(article.plan, article.text)
+    if isinstance(made, Written) and all(links.find(slug, tag, target) == found for tag, target, found in made.asked):
+        return made
+    if not isinstance(made, Draft):
+        made = draft(article.plan, article.text)
     page, own = made.page, PageLinks(links, slug)
     own.settle(page.tokens)
     listed = [heading for heading in page.headings if heading.level in {2, 3}]
@@ -88,7 +92,8 @@ def write(article: Article, links: Links, earlier: WrittenPages, templates: Envi
     return written
 
 
-def _draft(plan: SitePage, text: str) -> Draft:
+def draft(plan: SitePage, text: str) -> Draft:
+    """Parse a text, and put a title before one that has none."""
     page = parse(text)
     if any(heading.level == 1 for heading in page.headings):
         return Draft("", page)

@@ -11,10 +11,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from docsfy_jupyter.site.article import Article, read, write
+from docsfy_jupyter.site.article import Article, draft, write
 from docsfy_jupyter.site.images import place_images
 from docsfy_jupyter.site.jobs import DeadLink, RenderReport, SiteJob, SitePage
 from docsfy_jupyter.site.links import Links
+from docsfy_jupyter.site.shares import shared_out
 from docsfy_jupyter.site.sidebar import Sidebar, breakable
 from docsfy_jupyter.site.written import Written, WrittenPages
 
@@ -40,17 +41,27 @@ def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None
     """
     job.out.mkdir(parents=True)
     earlier = WrittenPages(job.earlier)
-    articles = _read(job, earlier)
-    images = place_images(job.images, job.out / "assets" / "images")
-    links = Links({slug: article.anchors for slug, article in articles.items()}, images)
-    _copy_static(job.out, diagrams=any(article.diagrams for article in articles.values()))
-    context = _context(job, articles)
-    written = {}
-    for done, (slug, article) in enumerate(articles.items(), start=1):
-        written[slug] = write(article, links, earlier, _templates())
-        _write_page(job, article, written[slug], articles, context)
-        if progress is not None:
-            progress(done, len(articles))
+    texts = _texts(job)
+    kept = {page.slug: found for page, text in texts if (found := earlier.find(page, text))}
+    missing = [(page, text) for page, text in texts if page.slug not in kept]
+    with shared_out(missing, earlier, _templates()) as shares:
+        outlines = shares.outlines()
+        articles = {
+            page.slug: Article(page, text, kept.get(page.slug) or outlines.get(page.slug) or draft(page, text))
+            for page, text in texts
+        }
+        images = place_images(job.images, job.out / "assets" / "images")
+        links = Links({slug: article.made.anchors for slug, article in articles.items()}, images)
+        shares.begin(links)
+        _copy_static(job.out, diagrams=any(article.made.diagrams for article in articles.values()))
+        context = _context(job, articles)
+        written = {}
+        for done, (slug, article) in enumerate(articles.items(), start=1):
+            made = shares.written(slug) if slug in outlines else write(article, links, earlier, _templates())
+            written[slug] = made
+            _write_page(job, article, made, articles, context)
+            if progress is not None:
+                progress(done, len(articles))
     _write_rest(job, articles, written, context)
     earlier.forget_others(articles)
     return RenderReport(
@@ -61,15 +72,12 @@ def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None
     )
 
 
-def _read(job: SiteJob, earlier: WrittenPages) -> dict[str, Article]:
-    """Read every page that has text, in the order of the plan."""
-    articles = {}
-    for planned in (page for group in job.plan.navigation for page in group.pages):
-        path = job.pages.get(planned.slug)
-        if path is not None:
-            text = path.read_text(encoding="utf-8", errors="replace").replace("\x00", "")
-            articles[planned.slug] = read(planned, text, earlier)
-    return articles
+def _texts(job: SiteJob) -> list[tuple[SitePage, str]]:
+    """Return every page that has text, in the order of the plan."""
+    pages = [page for group in job.plan.navigation for page in group.pages if page.slug in job.pages]
+    return [
+        (page, job.pages[page.slug].read_text(encoding="utf-8", errors="replace").replace("\x00", "")) for page in pages
+    ]
 
 
 def _copy_static(out: Path, *, diagrams: bool) -> None:
