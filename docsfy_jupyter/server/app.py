@@ -208,8 +208,9 @@ class DocsfyApp(ExtensionApp):
         """Return what makes the providers that traits describe; their modules are loaded on first use."""
 
         def maker(name: str, options: dict[str, Any]) -> Provider:
+            server = import_module("docsfy_jupyter.providers.ai.openai_server").server_of(name, options)
             module = import_module("docsfy_jupyter.providers.ai.openai")
-            provider: Provider = module.OpenAIProvider(name, module.server_of(name, options), self.max_concurrent_ai_calls)
+            provider: Provider = module.OpenAIProvider(name, server, self.max_concurrent_ai_calls)
             return provider
 
         servers = {"openai": _OPENAI, **self.openai_servers}

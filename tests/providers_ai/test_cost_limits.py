@@ -14,7 +14,8 @@ from recording import finished, running, start
 from docsfy_jupyter.generation.spending import Budget, DailySpending
 from docsfy_jupyter.models import Status
 from docsfy_jupyter.money import cost_text
-from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider
+from docsfy_jupyter.providers.ai.openai_server import OpenAIServer
 from docsfy_jupyter.screen import screen
 
 

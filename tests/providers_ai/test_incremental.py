@@ -18,7 +18,8 @@ from docsfy_jupyter.errors import PlanInvalid
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Plan, Status, VariantKey, parse_plan
 from docsfy_jupyter.providers.ai.incremental import updated_plan
-from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider
+from docsfy_jupyter.providers.ai.openai_server import OpenAIServer
 from docsfy_jupyter.requests import GenerateRequest
 
 ANSWERS: list[

@@ -20,7 +20,8 @@ from docsfy_jupyter.errors import BadRequest, ProviderUnavailable
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Stage, Status
 from docsfy_jupyter.providers.ai.gate import retry_after
-from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer, server_of
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider
+from docsfy_jupyter.providers.ai.openai_server import OpenAIServer, server_of
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -18,7 +18,8 @@ from docsfy_jupyter.errors import ProviderUnavailable
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Status
 from docsfy_jupyter.providers.ai import openai
-from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider
+from docsfy_jupyter.providers.ai.openai_server import OpenAIServer
 
 KEY = "sk-test-0123456789abcdef"
 

@@ -14,7 +14,8 @@ from servers import Server
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status
 from docsfy_jupyter.providers.ai.gemini import GeminiProvider
-from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider
+from docsfy_jupyter.providers.ai.openai_server import OpenAIServer
 from docsfy_jupyter.providers.base import ProviderOptions, Usage
 from docsfy_jupyter.providers.prices import OWN_TABLE, Above, Price, Prices, PricesFaulty, load_prices, read_prices
 

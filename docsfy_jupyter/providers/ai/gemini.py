@@ -14,7 +14,8 @@ from docsfy_jupyter.errors import ProviderFailed
 from docsfy_jupyter.generation.process import child_environment
 from docsfy_jupyter.providers.ai.agent_cli import MODEL, AgentCliProvider, Reply, count, total
 from docsfy_jupyter.providers.ai.answers import failure_of
-from docsfy_jupyter.providers.ai.openai import OpenAIProvider, OpenAIServer
+from docsfy_jupyter.providers.ai.openai import OpenAIProvider
+from docsfy_jupyter.providers.ai.openai_server import OpenAIServer
 from docsfy_jupyter.providers.base import ProviderSession, RunContext, Usage
 from docsfy_jupyter.providers.programs import is_on_path
 
