@@ -32,7 +32,6 @@ class PageWriter:
         self._files = {file.path: file for file in clone.files}
         self._room = asyncio.Semaphore(job.provider.concurrent_pages or job.concurrent_pages)
         self._failed: list[FailedPage] = []
-        self._working = 0
         self._ended = asyncio.Event()  # of one of those in work
         self._left = 0  # pages that were not begun, since the run has cost what it may
 
@@ -86,19 +85,20 @@ class PageWriter:
         )
 
     async def _write(self, page: PlanPage) -> None:
+        budget = self._job.budget
         async with self._room:
             # near the limit, those in work may use up what is left of it
-            while self._working and not self._job.budget.spares(self._working):
+            while budget.working and not budget.spares:
                 self._ended.clear()
                 await self._ended.wait()
-            if self._job.budget.used_up:
+            if budget.used_up:
                 self._left += 1
                 return
-            self._working += 1
+            budget.working += 1
             try:
                 await self._written(page)
             finally:
-                self._working -= 1
+                budget.working -= 1
                 self._ended.set()
 
     async def _written(self, page: PlanPage) -> None:

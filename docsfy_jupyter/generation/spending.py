@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, time
 from typing import Literal, Protocol
+from weakref import WeakSet
 
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import utc_now
@@ -38,6 +39,7 @@ class DailySpending:
         self._spent = 0.0
         self._known = limit is None
         self._asking = asyncio.Lock()
+        self.budgets: WeakSet[Budget] = WeakSet()  # of runs that may spend
 
     @property
     def spent(self) -> float:
@@ -50,6 +52,11 @@ class DailySpending:
     def add(self, cost: float | None) -> None:
         """Add the cost of a call."""
         self._spent = self.spent + (cost or 0.0)
+
+    @property
+    def expected(self) -> float:
+        """US dollars that the pages in work may cost, of all runs together."""
+        return sum(budget.expected for budget in self.budgets)
 
     @property
     def used_up(self) -> bool:
@@ -91,15 +98,22 @@ class Budget:
         US dollars for this run; None is no limit.
     day : DailySpending, optional
         What all runs of a day may cost.
+
+    Attributes
+    ----------
+    working : int
+        Pages that are in work; who begins and ends them counts.
     """
 
     def __init__(self, limit: float | None, day: DailySpending | None = None) -> None:
         self.limit = limit
         self.spent = 0.0  # with what is assumed
+        self.working = 0
         self._day = day or DailySpending(None)
         self._dearest = 0.0
         self._untold = ""  # what it was whose cost nobody knows
         self._assumed: list[float] = []
+        self._day.budgets.add(self)
 
     def add(self, cost: float | None, outcome: Outcome = "answered") -> None:
         """Add the cost of a call.
@@ -132,11 +146,17 @@ class Budget:
         """Whether nothing more may be begun."""
         return self._day.used_up or self._blind or (self.limit is not None and self.spent >= self.limit)
 
-    def spares(self, working: int) -> bool:
-        """Say whether something would be left of every limit if each of so many calls cost as much as the dearest before."""
-        expected = working * self._dearest
-        limits = ((self.limit, self.spent), (self._day.limit, self._day.spent))
-        return all(spent + expected < limit for limit, spent in limits if limit is not None)
+    @property
+    def expected(self) -> float:
+        """US dollars that the pages in work may cost: each as much as the dearest call before."""
+        return self.working * self._dearest
+
+    @property
+    def spares(self) -> bool:
+        """Whether something would be left of every limit after the pages in work, of the day's after those of all runs."""
+        day = self._day
+        limits = ((self.limit, self.spent + self.expected), (day.limit, day.spent + day.expected))
+        return all(cost < limit for limit, cost in limits if limit is not None)
 
     @property
     def _assumption(self) -> str:

@@ -53,6 +53,16 @@ async def test_a_new_day_begins_at_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     assert day.spent == 0.2
 
 
+async def test_near_the_limit_the_pages_in_work_of_all_runs_count(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
+    agents.steer(pages=6, **{f"page_{number}": {"sleep": 1.0} for number in range(1, 7)})  # a quarter of a dollar a call
+    async with running(tmp_path, max_cost_usd_per_day=1.5, max_concurrent_pages=4) as manager:
+        keys = [await start(manager, demo_repo, model, "claude") for model in "mno"]
+        rows = [await finished(manager, key) for key in keys]
+    assert {row.status for row in rows} == {Status.ERROR}
+    # the other two may have asked for a plan, whose price nobody knows yet, and have begun a first page when the last of it goes
+    assert sum(row.run_cost_usd or 0.0 for row in rows) <= 1.5 + 2 * 2 * 0.25
+
+
 async def test_a_limit_of_nothing_lets_only_what_is_free_start(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
     async with running(tmp_path, max_cost_usd_per_day=0.0) as manager:
         with pytest.raises(BadRequest, match="No run that costs can start"):
