@@ -93,9 +93,9 @@ def as_lines(found: Mapping[str, Any]) -> list[str]:
     runs = sum(one["runs"] and one["state"] in _WORK for one in found["variants"])
     if not runs:
         return [*lines, f"0 of {len(lines)} would run. Nothing was started."]
-    took = f"about {time_text(found['seconds'])}" if found["seconds"] is not None else "nobody knows how long"
-    cost = f"about {money_text(found['cost_usd'])}" if found["cost_usd"] is not None else "nobody knows how much"
-    return [*lines, f"{runs} of {len(lines)} would run; it would take {took} and cost {cost}. Nothing was started."]
+    took = f"in about {time_text(found['seconds'])}" if found["seconds"] is not None else "in a time that nobody knows yet"
+    cost = f"for about {money_text(found['cost_usd'])}" if found["cost_usd"] is not None else "at a cost that nobody knows yet"
+    return [*lines, f"{runs} of {len(lines)} would run, {took} and {cost}. Nothing was started."]
 
 
 def _line(one: Mapping[str, Any]) -> str:

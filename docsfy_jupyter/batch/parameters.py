@@ -252,7 +252,7 @@ def _unknown(name: str, loc: Sequence[Any], model: type[BaseModel]) -> str:
     known = list(model.model_fields)
     close = difflib.get_close_matches(name, known, 1)
     meant = f"did you mean {close[0]}? " if close else ""
-    return f"there is no {name}; {meant}Known here: {', '.join(known)}"
+    return f"there is no {name}; {meant}known here: {', '.join(known)}"
 
 
 def _kind(value: object) -> str:

@@ -57,7 +57,9 @@ def parse(text: str, called: str) -> BatchFile:
     try:
         return read_file(data, lambda place: _written(root, place))
     except InvalidBody as error:
-        raise BatchFileWrong(f"{called} is no batch: {error.message}", **error.details) from None
+        each = [InvalidBody.of([fault]).message for fault in error.details["faults"]]
+        faults = "".join(f"\n{fault}" for fault in each) if len(each) > 1 else f" {each[0]}"
+        raise BatchFileWrong(f"{called} is no batch:{faults}", **error.details) from None
 
 
 def _written(node: yaml.Node | None, place: Sequence[Any]) -> str | None:

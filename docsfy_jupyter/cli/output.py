@@ -93,7 +93,8 @@ def say_error(error: DocsfyError, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": in_flags(error), "code": error.code})
     else:
-        print(f"{coloured('Error:', 'error', sys.stderr)} {plain(in_flags(error))}", file=sys.stderr)
+        first, *more = map(plain, in_flags(error).split("\n"))  # a fault a line
+        print("\n  ".join([f"{coloured('Error:', 'error', sys.stderr)} {first}", *more]), file=sys.stderr)
 
 
 class Watcher:

@@ -79,7 +79,7 @@ def test_six_variants_of_three_repositories_until_all_are_up_to_date(bench: Benc
     assert states == {f"{name}/{branch}": "up_to_date" for name in ("alpha", "beta", "gamma") for branch in ("main", "next")} | {"alpha/main": "behind"}
     lines = as_lines(dry)
     assert sorted(line.split()[0] for line in lines[:-1]) == ["run", *["skip"] * 5]
-    assert lines[-1].startswith("1 of 6 would run; ")
+    assert lines[-1].startswith("1 of 6 would run, ")
     assert as_lines({**dry, "variants": [one for one in dry["variants"] if one["state"] == "up_to_date"]})[-1] == (
         "0 of 5 would run. Nothing was started."
     )

@@ -98,6 +98,7 @@ def test_a_fault_is_told_with_its_place_and_how_to_write_it(given: dict[Any, Any
         ("variants: [{repo: a, branch: 2026-13-01}]", "b.yaml is not YAML: month must be in 1..12"),
         ("a: 1\n---\nb: 2", "but found another document"),
         ("[" * 5000, "is not YAML"),
+        ("a: 1\nb: 2", "b.yaml is no batch:\na: there is no a; known here: variants, "),
         ("max_cost_usd: '5'", "b.yaml is no batch: max_cost_usd: '5' is a text: write a number without quotes, such as max_cost_usd: 3600"),
     ],
 )
