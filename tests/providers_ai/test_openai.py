@@ -83,6 +83,14 @@ async def test_a_server_that_is_not_there_is_said_with_what_to_do(demo_repo: Pat
     assert wanted in (row.error_message or "")
 
 
+def test_a_service_elsewhere_that_is_not_reached_is_not_called_a_server_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    provider = OpenAIProvider("far", OpenAIServer(base_url="https://host.invalid/v1"))
+    said = provider.not_reached() or ""
+    assert said.startswith("no connection to https://host.invalid/v1: ")
+    assert said.endswith("See whether the network and its proxy let you there, or change its base_url in c.DocsfyApp.openai_servers")
+
+
 async def test_from_generate_to_site_with_key_cost_and_material(
     chat: FakeChat, demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -124,7 +124,7 @@ class OpenAIProvider(Provider):
         try:
             httpx.get(self.server.base_url, timeout=_KNOCK, trust_env=not self.server.loopback)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return _unreached(self.server.shown, error)
+            return _unreached(self.server, error)
         return None
 
     def price(self, model: str) -> Price | None:
@@ -257,14 +257,14 @@ class OpenAISession(AskingSession):
             ):
                 return await _whole(answer)
         except httpx.ConnectTimeout as error:
-            raise ProviderFailed(_unreached(self._server.shown, error), transient=True) from None
+            raise ProviderFailed(_unreached(self._server, error), transient=True) from None
         except (TimeoutError, httpx.TimeoutException):
             # not transient: what did not fit into the time limit once is paid again for nothing
             raise ProviderFailed(f"timed out after {self._context.call_timeout:g} s", cut_off=True) from None
         except httpx.LocalProtocolError:  # its sentence quotes the header that it refuses, key and all
             raise ProviderFailed(f"{self._server.shown}: a header of the request is not valid", fatal=True) from None
         except httpx.ConnectError as error:
-            raise ProviderFailed(_unreached(self._server.shown, error), transient=True) from None
+            raise ProviderFailed(_unreached(self._server, error), transient=True) from None
         except httpx.HTTPError as error:
             said = f"{self._server.shown}: {error or type(error).__name__}"
             raise ProviderFailed(said, transient=True, cut_off=True) from None
@@ -289,9 +289,10 @@ async def _whole(answer: httpx.Response) -> httpx.Response:
     return httpx.Response(answer.status_code, headers=headers, content=b"".join(parts), request=answer.request)
 
 
-def _unreached(url: str, error: Exception) -> str:
+def _unreached(server: OpenAIServer, error: Exception) -> str:
     said = str(error) or type(error).__name__
-    return f"no connection to {url}: {said}. Start that server, or change its base_url in c.DocsfyApp.openai_servers"
+    todo = "Start that server" if server.loopback else "See whether the network and its proxy let you there"
+    return f"no connection to {server.shown}: {said}. {todo}, or change its base_url in c.DocsfyApp.openai_servers"
 
 
 def _usage(usage: Mapping[str, Any]) -> Usage:
