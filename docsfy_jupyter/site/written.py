@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -84,21 +85,27 @@ class WrittenPages:
         return Written(**json.loads(payload))
 
     def keep(self, page: SitePage, text: str, written: Written) -> None:
-        """Keep what was made of a text."""
+        """Keep what was made of a text; no site fails because that cannot be: it is made again."""
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
         payload = json.dumps(asdict(written)).encode("ascii")
         target = self._folder / f"{page.slug}.json"
         aside = target.with_name(f"{target.name}.{os.getpid()}.aside")
-        aside.write_bytes(b"\n".join((_source(page, text).encode("ascii"), _digest(payload).encode("ascii"), payload)))
-        aside.replace(target)
+        content = b"\n".join((_source(page, text).encode("ascii"), _digest(payload).encode("ascii"), payload))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(content)
+            aside.replace(target)
+        except OSError:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
 
     def forget_others(self, slugs: Collection[str]) -> None:
         """Remove what was kept of other pages."""
         for path in self._folder.glob("*") if self._folder is not None else ():
             if path.name.partition(".")[0] not in slugs:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # as in `keep`; it is tried again each time
+                    path.unlink(missing_ok=True)
 
 
 def _source(page: SitePage, text: str) -> str:

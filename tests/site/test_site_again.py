@@ -145,3 +145,24 @@ def test_another_renderer_makes_all_again(site: Rendered, monkeypatch: pytest.Mo
         assert site.again() == set(TEXTS)
     finally:
         written._renderer.cache_clear()
+
+
+def make_it_a_file(folder: Path) -> None:
+    folder.rename(folder.with_name("away"))
+    folder.write_text("no folder")
+
+
+def put_folders_in_the_way(folder: Path) -> None:
+    for name in ("first.json", "stray"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name / "full").mkdir(parents=True)
+
+
+@pytest.mark.parametrize("harm", [make_it_a_file, put_folders_in_the_way])
+def test_a_site_is_made_where_its_pages_cannot_be_kept(site: Rendered, harm: Callable[[Path], None]) -> None:
+    harm(site.earlier)
+    fresh, job = site.job(None), site.job(site.earlier)
+    assert render_site(job) == render_site(fresh)
+    names = sorted(str(path.relative_to(fresh.out)) for path in fresh.out.rglob("*") if path.is_file())
+    assert filecmp.cmpfiles(fresh.out, job.out, names, shallow=False) == (names, [], [])
+    assert list(site.folder.rglob("*.aside")) == []
