@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from typing import Any
 
 from jinja2 import Environment
@@ -70,22 +71,45 @@ def shared_out(texts: Sequence[Text], earlier: WrittenPages, templates: Environm
     """Share pages out among processes, none where that is not worth it or processes cannot be forked; all are dead after it."""
     count = _processors() if sum(len(text) for _, text in texts) >= _WORTH else 0
     shares = [texts[number::count] for number in range(count)] if count > 1 else []
-    processes, connections = [], []
+    processes: list[ForkProcess] = []
+    connections: list[Connection] = []
     try:
-        for share in shares:
-            ours, theirs = multiprocessing.Pipe()
-            connections.append(ours)
-            process = multiprocessing.get_context("fork").Process(target=_make, args=(theirs, share, earlier, templates))
-            process.start()
-            processes.append(process)
-            theirs.close()  # so that the end of the process is the end of the pipe
+        try:
+            for share in shares:
+                _start(share, earlier, templates, processes, connections)
+        except OSError:  # a container's limit of processes, say: this one makes the pages by itself
+            _end(processes, connections)
+            shares = []
         yield Shares(connections, {page.slug: number for number, share in enumerate(shares) for page, _ in share})
     finally:
-        for process in processes:
-            process.terminate()
-            process.join()
-        for connection in connections:
-            connection.close()
+        _end(processes, connections)
+
+
+def _start(
+    share: Sequence[Text],
+    earlier: WrittenPages,
+    templates: Environment,
+    processes: list[ForkProcess],
+    connections: list[Connection],
+) -> None:
+    ours, theirs = multiprocessing.Pipe()
+    connections.append(ours)
+    process = multiprocessing.get_context("fork").Process(target=_make, args=(theirs, share, earlier, templates))
+    try:
+        process.start()
+    finally:
+        theirs.close()  # so that the end of the process is the end of the pipe
+    processes.append(process)
+
+
+def _end(processes: list[ForkProcess], connections: list[Connection]) -> None:
+    for process in processes:
+        process.terminate()
+        process.join()
+    for connection in connections:
+        connection.close()
+    processes.clear()
+    connections.clear()
 
 
 def _processors() -> int:

@@ -17,6 +17,16 @@ RUN = "import os, sys, runpy\n{}\nsys.argv = ['worker', '--progress']\nrunpy.run
 ONE = "os.sched_getaffinity = lambda pid: {0}"
 THREE = "os.sched_getaffinity = lambda pid: {0, 1, 2}"
 DYING = f"{THREE}\nimport docsfy_jupyter.site.shares as shares\nshares._make = lambda *given: os._exit(9)"
+# the second fork fails, as in a container that allows no more processes
+FEW = f"""{THREE}
+import errno
+fork, forks = os.fork, []
+def few():
+    forks.append(1)
+    if len(forks) > 1:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    return fork()
+os.fork = few"""
 SECTION = "## Part {0} of {1}\n\nText to [the next](page-{2}.md#part-{0}-of-{2}), [nowhere](gone.md), `code`.\n\n```python\nx = {0}\n```\n\n"
 PAGES = 25
 
@@ -39,9 +49,10 @@ def render(job: SiteJob, first: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", RUN.format(first)], input=job_to_json(job), capture_output=True, text=True, timeout=120)
 
 
-def test_several_processes_make_what_one_makes(job: SiteJob, tmp_path: Path) -> None:
+@pytest.mark.parametrize("several", [THREE, FEW], ids=["three", "fewer than wanted"])
+def test_several_processes_make_what_one_makes(job: SiteJob, tmp_path: Path, several: str) -> None:
     alone = replace(job, out=tmp_path / "alone", earlier=tmp_path / "kept-alone")
-    one, three = render(alone, ONE), render(job, THREE)
+    one, three = render(alone, ONE), render(job, several)
     assert (one.returncode, three.returncode) == (0, 0)
     assert report_from_json(one.stdout) == report_from_json(three.stdout)
     assert [link.slug for link in report_from_json(three.stdout).dead_links] == [f"page-{number}" for number in range(PAGES)]
