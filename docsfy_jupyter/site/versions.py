@@ -65,12 +65,20 @@ class SiteVersions:
 
     def current(self) -> Path | None:
         """Return the folder of the published version, None when there is none."""
+        name, seen = self._named(), None
+        while name != seen:  # else it was replaced and removed between the look at the pointer and the one at the folder
+            version = self.root / name
+            if _VERSION.match(name) and (version / "index.html").is_file():
+                return version
+            name, seen = self._named(), name
+        return None
+
+    def _named(self) -> str:
+        """Return what the pointer says, nothing where there is none."""
         try:
-            name = self._pointer.read_text(encoding="ascii").strip()
+            return self._pointer.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
-            return None
-        version = self.root / name
-        return version if _VERSION.match(name) and (version / "index.html").is_file() else None
+            return ""
 
     @contextmanager
     def reading(self) -> Iterator[Path | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -103,23 +104,45 @@ def test_a_version_stays_whole_while_somebody_reads_it(tmp_path: Path) -> None:
 def test_readers_and_archives_see_one_whole_version_each_during_many_swaps(tmp_path: Path) -> None:
     sites = SiteVersions(tmp_path / "site")
     sites.publish(complete(sites))
-    child = subprocess.Popen([sys.executable, "-c", _PUBLISH_FOREVER, str(sites.root)], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    seen = set()
-    for _ in range(60):
-        with sites.reading() as site:
-            assert site is not None
-            write_archive(site, tmp_path / "one.tar.gz", "top")
-            texts = {path.read_text(encoding="utf-8") for path in site.iterdir()}
-        assert texts == {site.name}
-        with tarfile.open(tmp_path / "one.tar.gz") as archive:
-            assert {archive.extractfile(name).read().decode() for name in archive.getnames()} == {site.name}  # type: ignore[union-attr]
-        seen.add(site.name)
-    child.kill()
-    child.wait()
-    child.stdout.close()
+    with subprocess.Popen([sys.executable, "-c", _PUBLISH_FOREVER, str(sites.root)], stdout=subprocess.PIPE) as child:
+        try:
+            assert child.stdout is not None
+            child.stdout.readline()
+            seen = {archived(sites, tmp_path / "one.tar.gz") for _ in range(60)}
+        finally:
+            child.kill()
     assert len(seen) > 5
+
+
+def archived(sites: SiteVersions, target: Path) -> str:
+    """Read the site and pack it; return the one version that both have."""
+    with sites.reading() as site:
+        assert site is not None
+        write_archive(site, target, "top")
+        texts = {path.read_text(encoding="utf-8") for path in site.iterdir()}
+    assert texts == {site.name}
+    with tarfile.open(target) as archive:
+        assert {archive.extractfile(name).read().decode() for name in archive.getnames()} == {site.name}  # type: ignore[union-attr]
+    return site.name
+
+
+def test_the_published_version_is_found_although_it_is_replaced_and_removed_while_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = SiteVersions(tmp_path)
+    old, now = complete(sites), complete(sites)
+    sites.publish(old)
+    named = sites._named
+
+    def overtaken() -> str:
+        name = named()
+        if name == old.name:
+            sites._pointer.write_text(now.name)
+            shutil.rmtree(old)
+        return name
+
+    monkeypatch.setattr(sites, "_named", overtaken)
+    assert sites.current() == now
 
 
 def test_a_folder_without_a_site_is_read_as_none(tmp_path: Path) -> None:
