@@ -33,6 +33,10 @@ _OUTSIDE = (
 _INVALID = (duckdb.FatalException, duckdb.InternalException, duckdb.ConnectionException)
 
 
+class _GivenUp(StoreUnavailable):
+    """DuckDB refuses to go on with the file as it is opened."""
+
+
 class Database:
     """The open file. Statements run in threads: a write waits for its turn, and is one transaction.
 
@@ -69,9 +73,13 @@ class Database:
         return await self._writer.call(lambda: self._guarded("be copied", lambda: work(self._connection)))
 
     async def read(self, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Return the rows of a query."""
+        """Return the rows of a query; a database that DuckDB has given up is opened again for it."""
         self._must_be_open()
-        return await self._reader.call(lambda: self._query(statement, list(values)))
+        try:
+            return await self._reader.call(lambda: self._query(statement, list(values)))
+        except _GivenUp:
+            await self._writer.call(self._open_if_given_up)  # between two writes
+            return await self._reader.call(lambda: self._query(statement, list(values)))
 
     async def close(self, limit: float) -> None:
         """Checkpoint, close, free the lock; a second call does nothing.
@@ -127,10 +135,12 @@ class Database:
 
     def _guarded(self, what: str, work: Callable[[], T]) -> T:
         try:
-            return work()
-        except _OUTSIDE as error:
-            if isinstance(error, _INVALID):
+            try:
+                return work()
+            except _INVALID:  # nothing of it is written: it is done once more, with the database opened again
                 self._open_again()
+                return work()
+        except _OUTSIDE as error:
             reason = str(error).splitlines()[0]
             raise StoreUnavailable(f"The database in {self.folder} cannot {what} now: {reason}") from error
 
@@ -141,8 +151,15 @@ class Database:
                 names = [column[0] for column in cursor.description or ()]
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
             except _OUTSIDE as error:
-                reason = str(error).splitlines()[0]
-                raise StoreUnavailable(f"The database in {self.folder} cannot be read now: {reason}") from error
+                kind = _GivenUp if isinstance(error, _INVALID) else StoreUnavailable
+                raise kind(f"The database in {self.folder} cannot be read now: {str(error).splitlines()[0]}") from error
+
+    def _open_if_given_up(self) -> None:
+        """Open it again, unless a write has done so meanwhile."""
+        try:
+            self._connection.execute("SELECT number FROM revision").fetchall()
+        except _INVALID:
+            self._open_again()
 
     def _open_again(self) -> None:
         """Replace connections that DuckDB has given up; when that fails, the next write tries again."""

@@ -144,8 +144,9 @@ def terminate_server(field: Field, dice: random.Random, row: Row) -> None:
 def kill_watcher(field: Field, dice: random.Random, row: Row) -> None:
     """``kill -9`` of the process that would clean up after the server."""
     for child in psutil.Process(field.server.process.pid).children():
-        if any("watcher.py" in part for part in child.cmdline()):
-            child.kill()
+        with suppress(psutil.NoSuchProcess):  # another child has ended meanwhile; a zombie counts as one, too
+            if any("watcher.py" in part for part in child.cmdline()):
+                child.kill()
     field.release()
 
 

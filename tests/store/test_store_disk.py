@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import duckdb
 import pytest
 from surroundings import fill
 
@@ -70,10 +71,21 @@ async def test_a_database_that_duckdb_gave_up_is_opened_again(tmp_path: Path) ->
     store = await Store.open(tmp_path)
     await begin(store)
     store._database._connection.close()
-    with pytest.raises(StoreUnavailable):
-        await store.end_run(READY, END)
     assert await store.end_run(READY, END) == READY
     assert await store.load_variants() == [READY]
+    await store.close()
+
+
+async def test_readers_of_a_database_that_duckdb_gave_up_need_no_write(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path)
+    await begin(store)
+    connection = store._database._connection
+    connection.execute("SET debug_checkpoint_abort='before_header'").fetchall()
+    with pytest.raises(duckdb.FatalException):
+        connection.execute("CHECKPOINT").fetchall()
+    assert await store.load_variants() == [ROW]
+    assert [event["text"] for event in await store.list_events("g1", 0, 9)] == ["x"]
+    assert store._database._connection is not connection
     await store.close()
 
 
