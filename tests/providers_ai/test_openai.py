@@ -5,40 +5,28 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from chatting import KEY, with_chat
 from fake_chat_api import Asked, FakeChat, fake_chat, plan_text, said
 from recording import finished, running, start, until
 from servers import commit, git
 
 from docsfy_jupyter.errors import BadRequest, ProviderUnavailable
-from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Stage, Status
 from docsfy_jupyter.providers.ai.gate import retry_after
 from docsfy_jupyter.providers.ai.openai import OpenAIProvider
 from docsfy_jupyter.providers.ai.openai_server import OpenAIServer, server_of
-
-KEY = "sk-test-0123456789abcdef"
 
 
 @pytest.fixture
 def chat() -> Iterator[FakeChat]:
     with fake_chat() as fake:
         yield fake
-
-
-@asynccontextmanager
-async def with_chat(chat: FakeChat, folder: Path, calls: int = 8, limits: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Manager]:
-    """A manager whose provider `chat` asks the fake."""
-    server = OpenAIServer(base_url=chat.url, **options)
-    async with running(folder, **(limits or {})) as manager:
-        manager.providers._makers["chat"] = lambda: OpenAIProvider("chat", server, calls)
-        yield manager
 
 
 def test_check_says_what_is_missing_and_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

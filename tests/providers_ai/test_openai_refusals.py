@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from agents import Agents, ran
+from chatting import KEY, with_chat
 from fake_chat_api import FakeChat, fake_chat, said
 from recording import finished, running, start
 
 from docsfy_jupyter.errors import ProviderUnavailable
-from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Status
 from docsfy_jupyter.providers.ai import openai
 from docsfy_jupyter.providers.ai.openai import OpenAIProvider
 from docsfy_jupyter.providers.ai.openai_server import OpenAIServer
-
-KEY = "sk-test-0123456789abcdef"
 
 
 @pytest.fixture
 def chat() -> Iterator[FakeChat]:
     with fake_chat() as fake:
         yield fake
-
-
-@asynccontextmanager
-async def with_chat(chat: FakeChat, folder: Path, **options: Any) -> AsyncIterator[Manager]:
-    """A manager whose provider `chat` asks the fake."""
-    server = OpenAIServer(base_url=chat.url, **options)
-    async with running(folder) as manager:
-        manager.providers._makers["chat"] = lambda: OpenAIProvider("chat", server)
-        yield manager
 
 
 @pytest.mark.parametrize(
