@@ -263,6 +263,7 @@ class Variant:
     page_times: Mapping[str, str] = field(default_factory=dict)
     queue_position: int | None = None
     eta_at: str | None = None
+    checking_since: str | None = None  # the site is rendered since then, and only the check of the pages is awaited
     run_cost_usd: float | None = None
     total_cost_usd: float | None = None
     untold_calls: int = 0  # of the run, that may have cost and nobody knows how much
@@ -352,6 +353,7 @@ class Variant:
             page_times=dict(row.get("page_times") or {}),
             queue_position=None if row.get("queue_position") is None else whole_number(row.get("queue_position")),
             eta_at=_text(row.get("eta_at")),
+            checking_since=_text(row.get("checking_since")),
             run_cost_usd=money(row.get("run_cost_usd")),
             total_cost_usd=money(row.get("total_cost_usd")),
             untold_calls=whole_number(row.get("untold_calls")),

@@ -35,7 +35,7 @@ class Progress:
     status : Status
         One of the four.
     label : str
-        ``Generating…``, ``Rendering…``, ``Complete``, ``Failed``, ``Aborted``.
+        ``Generating…``, ``Rendering…``, ``Checking pages…``, ``Complete``, ``Failed``, ``Aborted``.
     percent : int or None
         0 to 100; None when nobody knows (an indeterminate bar).
     text : str
@@ -110,7 +110,7 @@ def text_line(variant: Variant, as_of: str) -> str:
 
 def _label(variant: Variant, total: int) -> str:
     if variant.status is Status.GENERATING and variant.current_stage is Stage.RENDERING and variant.page_count >= total > 0:
-        return "Rendering…"
+        return "Checking pages…" if variant.checking_since else "Rendering…"
     return _LABELS[variant.status]
 
 
@@ -129,7 +129,7 @@ def _ready_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
         return
     yield from _prepared(variant, plan)
     yield from _done_pages(variant, plan)
-    yield LogEntry("done", "Rendered documentation site", variant.last_generated)
+    yield LogEntry("done", "Rendered documentation site", variant.checking_since or variant.last_generated)
     yield LogEntry("done", "Documentation ready!", variant.last_generated)
 
 
@@ -150,6 +150,9 @@ def _generating_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
         yield from _done_pages(variant, plan)
         if stage is Stage.GENERATING_PAGES:
             yield from _active_pages(variant, plan, "active", "Generating")
+        elif variant.checking_since:
+            yield LogEntry("done", "Rendered documentation site", variant.checking_since)
+            yield LogEntry("active", "Checking pages against the repository...", variant.checking_since)
         else:
             yield LogEntry("active", "Rendering HTML site...", times.get(stage))
     yield from (LogEntry("pending", text) for text in _to_come(stage))
@@ -185,7 +188,10 @@ def _ended_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
     elif stage in _PAGE_STAGES or (stage is None and variant.page_count > 0):
         yield from _prepared(variant, plan)
         yield from _done_pages(variant, plan)
-        if stage is Stage.RENDERING:
+        if stage is Stage.RENDERING and variant.checking_since:
+            yield LogEntry("done", "Rendered documentation site", variant.checking_since)
+            yield LogEntry("error", f"{word} checking pages against the repository", end)
+        elif stage is Stage.RENDERING:
             yield LogEntry("error", f"{word} rendering HTML site", end)
         else:
             yield from _broken_pages(variant, plan, word)

@@ -73,6 +73,8 @@ def stage_text(variant: Variant) -> str:
     if variant.current_stage is Stage.QUEUED:
         place = f", position {variant.queue_position}" if variant.queue_position else ""
         return f"Waiting for a free slot{place}"
+    if variant.current_stage is Stage.RENDERING and variant.checking_since:
+        return "Checking pages against the repository"
     return _STAGES.get(variant.current_stage or Stage.QUEUED, "Starting generation")
 
 

@@ -43,6 +43,7 @@ class Case:
 
 
 CLONED, READY = ("done", "Cloned repository"), Status.READY
+RENDERED = ("done", "Rendered documentation site")
 PLANNED = ("done", "Planned documentation structure (3 pages)")
 STEPS = ("Cloning repository", "Planning documentation structure", "Generating pages", "Rendering HTML site")
 ABC = plan("A", "B", "C")
@@ -108,10 +109,15 @@ CASES = {
         "Rendering…", 99, "3 / 3 pages", CLONED, PLANNED, *made("A", "B", "C"), ("active", "Rendering HTML site..."),
         stage=Stage.RENDERING, plan_json=ABC, page_count=3,
     ),
+    "checking": going(
+        "Checking pages…", 99, "3 / 3 pages", CLONED, PLANNED, *made("A", "B", "C"), RENDERED,
+        ("active", "Checking pages against the repository..."),
+        stage=Stage.RENDERING, plan_json=ABC, page_count=3, checking_since=at(41, 40),
+    ),
     "ready": Case(
         variant(READY, plan_json=ABC, page_count=3, last_generated=at(42), last_commit_sha="0123456789abcdef", site=True),
         "Complete", 100, "3 / 3 pages",
-        (CLONED, PLANNED, *made("A", "B", "C"), ("done", "Rendered documentation site"), ("done", "Documentation ready!")),
+        (CLONED, PLANNED, *made("A", "B", "C"), RENDERED, ("done", "Documentation ready!")),
     ),
     "up to date": Case(
         variant(READY, Stage.UP_TO_DATE, plan_json=ABC, page_count=3, last_generated=at(10), last_commit_sha="0123456789abcdef", site=True),
@@ -133,6 +139,11 @@ CASES = {
     "failed rendering": ended(
         "Failed", 99, "3 / 3 pages", CLONED, PLANNED, *made("A", "B", "C"), ("error", "Failed rendering HTML site"),
         failed_stage=Stage.RENDERING, plan_json=ABC, page_count=3,
+    ),
+    "aborted checking": ended(
+        "Aborted", 99, "3 / 3 pages", CLONED, PLANNED, *made("A", "B", "C"), RENDERED,
+        ("error", "Aborted checking pages against the repository"),
+        failed_stage=Stage.RENDERING, plan_json=ABC, page_count=3, checking_since=at(41, 40),
     ),
     "failed, an older server": ended(
         "Failed", 33, "1 / 3 pages", CLONED, PLANNED, *made("A"), ("error", "Failed generating page 2 of 3: B"),

@@ -64,6 +64,7 @@ class Pipeline:
         try:
             result = await self._render(clone, plan, keys)
             if not verifying.done():
+                self._emit.change(checking_since=iso(utc_now()))
                 self._emit.log("verifying", f"The site is rendered; its pages are being checked, {PATIENCE:g} s at the most")
             await verifying
         finally:

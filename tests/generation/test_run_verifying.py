@@ -22,7 +22,9 @@ from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.generation.verifying import verify
-from docsfy_jupyter.models import MOST_FINDINGS, Finding, Status, VariantKey
+from docsfy_jupyter.models import MOST_FINDINGS, Finding, Stage, Status, VariantKey
+from docsfy_jupyter.progress import describe
+from docsfy_jupyter.screen import stage_text
 from docsfy_jupyter.sources.checkout import Checkout
 from docsfy_jupyter.sources.rules import Source
 from docsfy_jupyter.verification.jobs import Missing, Report
@@ -104,7 +106,7 @@ REPORT = Report([Missing("a", "name", "gone_thing")], ["left_out"], 1)
 
 
 async def test_a_run_that_waits_for_its_check_says_so(demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = asyncio.Event()
+    said, rows = asyncio.Event(), []
     log = Run.log
 
     async def slow(*_: Any) -> None:
@@ -113,6 +115,7 @@ async def test_a_run_that_waits_for_its_check_says_so(demo_repo: Path, tmp_path:
     def heard(run: Run, kind: str, text: str, **details: Any) -> None:
         log(run, kind, text, **details)
         if kind == "verifying":
+            rows.append(run.row)
             said.set()
 
     monkeypatch.setattr(pipeline, "verify", slow)
@@ -124,6 +127,20 @@ async def test_a_run_that_waits_for_its_check_says_so(demo_repo: Path, tmp_path:
     assert [event["text"] for event in events if event["kind"] == "verifying"] == [
         "The site is rendered; its pages are being checked, 25 s at the most"
     ]
+    (waiting,) = rows
+    assert (waiting.status, waiting.current_stage, stage_text(waiting)) == (
+        Status.GENERATING,
+        Stage.RENDERING,
+        "Checking pages against the repository",
+    )
+    assert [(entry.kind, entry.text) for entry in describe(waiting).log[-2:]] == [
+        ("done", "Rendered documentation site"),
+        ("active", "Checking pages against the repository..."),
+    ]
+    assert (row.checking_since, starting_row(row.key, Source("path", row.repo_url, row.repo_url, "demo"), "me", row).checking_since) == (
+        waiting.checking_since,
+        None,
+    )
 
 
 async def test_what_a_start_up_prints_before_the_report_is_no_trouble() -> None:

@@ -33,6 +33,7 @@ ROWS = {
         page_times={slug: at(41, number % 60) for number, slug in enumerate(DONE)}, eta_at=at(55), run_cost_usd=1.25, **COMMIT,
     ),
     "rendering": CASES["rendering"].row,
+    "checking": CASES["checking"].row,
     "ready": variant(Status.READY, plan_json=MANY, page_count=200, findings=2, run_cost_usd=3.5, name="demo", **COMMIT),
     "up-to-date": CASES["up to date"].row,
     "error-html": variant(
