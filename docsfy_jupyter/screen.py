@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -146,9 +146,20 @@ def commit_url(repo_url: str, sha: str | None) -> str | None:
     return f"https://{parts.hostname}{parts.path.rstrip('/').removesuffix('.git')}{path}{sha}"
 
 
-def local_time(moment: datetime) -> str:
-    """Write a time for a person, in the local zone: ``2026-11-25 10:42``."""
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+def local_time(moment: datetime, timespec: str = "minutes") -> str:
+    """Write a time for a person, in the local zone and with it: ``2026-11-25 10:42 UTC+01:00``.
+
+    Parameters
+    ----------
+    moment : datetime
+        Aware.
+    timespec : str
+        How exact, as of `datetime.isoformat`.
+    """
+    here = moment.astimezone()
+    # by its offset: what zones are called is not the same everywhere, and IST alone is three of them
+    zone = timezone(here.utcoffset() or timedelta(0))
+    return f"{here.replace(tzinfo=None).isoformat(' ', timespec)} {zone}"
 
 
 def plain_form(variant: Variant, as_of: datetime) -> str:

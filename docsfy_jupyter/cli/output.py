@@ -73,7 +73,7 @@ def run_line(run: Mapping[str, Any]) -> str:
     outcome = run["outcome"] or "in progress"
     address = f"{run['name']}/{run['branch']}/{run['ai_provider']}/{run['ai_model']}"
     parts = (
-        began.astimezone().isoformat(" ", "seconds") if began else "",
+        local_time(began, "seconds") if began else "",
         coloured(f"{outcome:<11}", outcome, sys.stdout),
         f"{time_text((ended - began).total_seconds()) if began else '':>11}",
         plain(address),

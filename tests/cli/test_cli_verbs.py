@@ -18,7 +18,9 @@ from docsfy_jupyter import VariantKey, connect
 from docsfy_jupyter.cli import main
 from docsfy_jupyter.cli.output import plain
 
-MINUTE = r"20\d\d-\d\d-\d\d \d\d:\d\d"
+ZONE = r"UTC(?:[+-]\d\d:\d\d)?"
+MINUTE = rf"20\d\d-\d\d-\d\d \d\d:\d\d {ZONE}"
+SECOND = MINUTE.replace(" UTC", r":\d\d UTC")
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -53,7 +55,7 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     assert document(run, "status", "via-cli/main/fake/pages=2") == document(run, "status", "via-cli", "fake", "pages=2", "--branch", "main")
     assert "via-cli" in {row["name"] for row in document(run, "list")["projects"]}
     assert "via-cli" in {row["name"] for row in document(run, "runs")["runs"]}
-    assert re.search(rf"(?m)^{MINUTE}:\d\d[+-]\d\d:\d\d  ready        +\d+\.\d s  via-cli/main/fake/pages=2  by ", run("runs")[1])
+    assert re.search(rf"(?m)^{SECOND}  ready        +\d+\.\d s  via-cli/main/fake/pages=2  by ", run("runs")[1])
     assert ("via-cli", "current") in {(row["name"], row["state"]) for row in document(run, "freshness")["variants"]}
     assert "current  via-cli/main/fake/pages=2" in run("freshness")[1]
     assert document(run, "render", "via-cli")["status"] == "ready"

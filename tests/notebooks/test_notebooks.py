@@ -194,6 +194,7 @@ def test_nothing_of_the_machine_is_in_it(name: str) -> None:
     ("one", "other"),
     [
         ("as of 2026-11-25 09:13", "as of 2027-01-02T23:59:58.123456+00:00"),
+        ("as of 2026-11-25 09:13 UTC", "as of 2026-11-25 14:43 UTC+05:30"),
         ("from /tmp/docsfy-demo-0/bakery", "from /var/folders/xy/T/docsfy-demo-501/bakery"),
         ("in docsfy-a8f_x", "in docsfy-q1"),
         ("<Variant at 0x7f3c21>", "<Variant at 0xFFFF0000>"),

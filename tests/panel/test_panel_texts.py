@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pytest
@@ -13,10 +14,10 @@ from panel_states import CASES, NOW, Case, answer
 from panels import StatusPage
 from playwright.sync_api import expect
 
-from docsfy_jupyter.cli.output import checks_of
+from docsfy_jupyter.cli.output import checks_of, run_line
 from docsfy_jupyter.models import Finding, Variant
 from docsfy_jupyter.progress import describe
-from docsfy_jupyter.screen import html_form, plain_form
+from docsfy_jupyter.screen import html_form, local_time, plain_form
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -54,10 +55,40 @@ def test_every_text_form_begins_alike_and_ends_with_its_time(case: Case) -> None
     begins = f"demo · local/static · {row.status.value} · {case.text}"
     moment = datetime.fromisoformat(NOW)
     assert plain_form(row, moment).startswith(begins)
-    assert re.search(r" · as of 2026-11-25 \d\d:42$", plain_form(row, moment))
+    assert re.search(r" · as of 2026-11-25 \d\d:\d2 UTC([+-]\d\d:\d\d)?$", plain_form(row, moment))
     text = re.sub(r"<[^>]*>", "", html_form(row, moment, "p"))
     assert text.startswith(begins)
-    assert re.search(r"as of 2026-11-25 \d\d:42$", text)
+    assert re.search(r"as of 2026-11-25 \d\d:\d2 UTC([+-]\d\d:\d\d)?$", text)
+
+
+@pytest.fixture
+def enter_zone() -> Iterator[Callable[[str], None]]:
+    """Put this process into a time zone until the test is over."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def enter(zone: str) -> None:
+            patch.setenv("TZ", zone)
+            time.tzset()
+
+        yield enter
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("zone", "minutes", "seconds"),
+    [
+        ("UTC0", "2026-11-25 10:42 UTC", "2026-11-25 10:42:00 UTC"),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", "2026-11-25 11:42 UTC+01:00", "2026-11-25 11:42:00 UTC+01:00"),
+        ("IST-5:30", "2026-11-25 16:12 UTC+05:30", "2026-11-25 16:12:00 UTC+05:30"),
+        ("NST3:30", "2026-11-25 07:12 UTC-03:30", "2026-11-25 07:12:00 UTC-03:30"),
+    ],
+)
+def test_a_time_is_local_and_says_its_zone(zone: str, minutes: str, seconds: str, enter_zone: Callable[[str], None]) -> None:
+    enter_zone(zone)
+    moment = datetime.fromisoformat(NOW)
+    assert (local_time(moment), local_time(moment, "seconds")) == (minutes, seconds)
+    run = {"ended_at": NOW, "outcome": "ready", "name": "a", "branch": "b", "ai_provider": "c", "ai_model": "d", "started_by": "e"}
+    assert run_line({**run, "started_at": NOW, "cost_usd": None, "error_message": None}).startswith(f"{seconds}  ready")
 
 
 def test_the_text_forms_list_what_was_not_found() -> None:
