@@ -9,10 +9,11 @@ from docsfy_jupyter import errors
 from docsfy_jupyter.batch.parameters import BatchParameters
 from docsfy_jupyter.batch.present import left_out, present
 from docsfy_jupyter.batch.steps import unpublishable
-from docsfy_jupyter.batch.summary import money_text, time_text
-from docsfy_jupyter.batch.variants import Wanted
+from docsfy_jupyter.batch.summary import paid
+from docsfy_jupyter.batch.variants import Wanted, called
 from docsfy_jupyter.client.batches import Row, key_of
 from docsfy_jupyter.client.steps import Request, Steps
+from docsfy_jupyter.money import lasting
 
 _WORK = ("new", "behind", "failed", "forced", "unknown")  # states in which a run has something to write
 
@@ -40,20 +41,27 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
         guess = (yield from _estimate(one)) if runs and state in _WORK else {}
         refused = guess.get("refused") or (unpublishable(one) if number not in skipped else None)
         if refused:
-            state, reason, runs, guess = "refused", refused, False, {}
+            state, reason, runs = "refused", refused, False
         variants.append(
             {
-                "variant": one.label,
+                "variant": _name(one, row or guess),
                 "repo": one.repo,
                 "state": state,
                 "runs": runs,
                 "reason": reason,
-                "seconds": guess.get("seconds"),
-                "cost_usd": guess.get("cost_usd"),
+                "seconds": guess.get("seconds") if runs else None,
+                "cost_usd": guess.get("cost_usd") if runs else None,
             }
         )
     work = [one for one in variants if one["runs"] and one["state"] in _WORK]
     return {"variants": variants, **{name: _sum(one[name] for one in work) for name in ("seconds", "cost_usd")}}
+
+
+def _name(wanted: Wanted, known: Mapping[str, Any]) -> str:
+    """Call a variant by what its row, or the server's estimate, knows of it."""
+    if "ai_model" not in known:
+        return wanted.label
+    return called(known["name"], known["branch"], known["ai_provider"], known["ai_model"])
 
 
 def _state(wanted: Wanted, row: Row | None, fresh: Mapping[str, Any] | None) -> tuple[str, str | None]:
@@ -93,18 +101,19 @@ def as_lines(found: Mapping[str, Any]) -> list[str]:
     runs = sum(one["runs"] and one["state"] in _WORK for one in found["variants"])
     if not runs:
         return [*lines, f"0 of {len(lines)} would run. Nothing was started."]
-    took = f"in about {time_text(found['seconds'])}" if found["seconds"] is not None else "in a time that nobody knows yet"
-    cost = f"for about {money_text(found['cost_usd'])}" if found["cost_usd"] is not None else "at a cost that nobody knows yet"
-    return [*lines, f"{runs} of {len(lines)} would run, {took} and {cost}. Nothing was started."]
+    took = f"in about {lasting(found['seconds'])}" if found["seconds"] is not None else "in a time that nobody knows yet"
+    cost = found["cost_usd"]
+    price = "at a cost that nobody knows yet" if cost is None else f"for about {paid(cost)}" if cost else "for free"
+    return [*lines, f"{runs} of {len(lines)} would run, {took} and {price}. Nothing was started."]
 
 
 def _line(one: Mapping[str, Any]) -> str:
-    will = "run" if one["runs"] and one["state"] in _WORK else "fail" if one["state"] == "refused" else "skip"
-    parts = [
-        one["variant"],
-        one["state"].replace("_", " "),
-        time_text(one["seconds"]),
-        money_text(one["cost_usd"]),
-        one["reason"] or "",
+    works = one["runs"] and one["state"] in _WORK
+    will = "run" if works else "fail" if one["state"] == "refused" else "skip"
+    took, cost = one["seconds"], one["cost_usd"]
+    foreseen = [
+        "time unknown" if took is None else f"about {lasting(took)}",
+        "cost unknown" if cost is None else paid(cost),
     ]
+    parts = [one["variant"], one["state"].replace("_", " "), *(foreseen if works else []), one["reason"] or ""]
     return f"{will:<5}{' · '.join(filter(None, parts))}"

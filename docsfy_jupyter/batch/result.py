@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from docsfy_jupyter.batch.variants import Wanted
+from docsfy_jupyter.batch.variants import Wanted, called
 
 RESULT_TYPE = "application/vnd.docsfy.result+json"
 GOOD = ("ready", "up_to_date", "skipped")
@@ -74,8 +74,8 @@ class VariantResult:
 
     @property
     def address(self) -> str:
-        """``name/branch/provider/model``, as far as they are known."""
-        return "/".join(part or "(default)" for part in (self.name, self.branch, self.provider, self.model))
+        """``name/branch/provider/model``; where they are not all known, the name and those that are."""
+        return called(self.name, self.branch, self.provider, self.model)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, worst_first
+from docsfy_jupyter.money import dollars
 
 _HEADS = ("Variant", "Outcome", "Pages", "Time", "Cost", "Why")
+_ENDED = ("ready", "up_to_date", "error", "aborted")
 _WORDS = {"up_to_date": "up to date", "error": "failed", "timeout": "not done in time"}
 
 
@@ -17,7 +19,7 @@ def headline(result: BatchResult) -> str:
     counts = ", ".join(f"{count} {word(name)}" for name, count in result.counts.items()) or "nothing"
     total = len(result.variants)
     data = result.to_json()
-    cost = "" if result.cost_usd is None else f", {money_text(result.cost_usd)}"
+    cost = "" if result.cost_usd is None else f", {paid(result.cost_usd)}"
     return f"{counts} of {total} variant{'' if total == 1 else 's'} in {time_text(data['seconds'])}{cost}"
 
 
@@ -37,6 +39,8 @@ def time_text(seconds: float | None) -> str:
     """Return a duration: ``3.2 s``, ``4 min 5 s``, ``2 h 1 min``; empty when unknown."""
     if seconds is None:
         return ""
+    if seconds < 0.05:
+        return "under 0.1 s" if seconds else "0 s"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -44,25 +48,34 @@ def time_text(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
-def money_text(dollars: float | None) -> str:
-    """Return an amount; empty when unknown, since unknown is not 0."""
-    if dollars is None:
-        return ""
-    return f"${dollars:.2f}" if dollars == 0 or dollars >= 0.01 else f"${dollars:.4f}"
+def paid(amount: float) -> str:
+    """Return what was, or will be, paid: ``$0.25``, ``free``."""
+    return dollars(amount) if amount else "free"
+
+
+def _cost(variant: VariantResult) -> str:
+    """Say what a run cost; empty where there was none, or not yet an end of it."""
+    if variant.cost_usd is None:
+        return "unknown" if variant.generation_id and variant.outcome in _ENDED else ""
+    cost = paid(variant.cost_usd)
+    return f"{cost} (of a run that was joined, not counted)" if variant.cost_usd and variant.joined else cost
 
 
 def _line(variant: VariantResult) -> tuple[str, ...]:
     pages = f"{variant.pages_done} / {variant.pages_total} pages" if variant.pages_total else ""
     published = f"published in {variant.published}" if variant.published else ""
     why = "; ".join(filter(None, (variant.reason, published)))
-    cost = money_text(variant.cost_usd)
-    shown = f"{cost} (of a run that was joined, not counted)" if cost and variant.joined else cost
-    return variant.address, word(variant.outcome), pages, time_text(variant.seconds), shown, why
+    return variant.address, word(variant.outcome), pages, time_text(variant.seconds), _cost(variant), why
+
+
+def _text(variant: VariantResult) -> str:
+    *first, cost, why = _line(variant)
+    return " · ".join(filter(None, (*first, "cost unknown" if cost == "unknown" else cost, why)))
 
 
 def as_text(result: BatchResult) -> str:
     """Return the summary for a terminal: the headline, then a line for each variant, the failed ones first."""
-    lines = [" · ".join(filter(None, _line(variant))) for variant in worst_first(result.variants)]
+    lines = [_text(variant) for variant in worst_first(result.variants)]
     note = [result.note] if result.note else []
     return "\n".join([headline(result), *note, *(f"  {line}" for line in lines)])
 
@@ -107,7 +120,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def live_text(variants: Sequence[VariantResult], as_of: str) -> str:
     """Return a batch in progress as text."""
-    lines = [" · ".join(filter(None, _line(variant))) for variant in variants]
+    lines = [_text(variant) for variant in variants]
     return "\n".join([*lines, f"as of {as_of}"])
 
 

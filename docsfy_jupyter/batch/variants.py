@@ -54,7 +54,7 @@ class Wanted:
     @property
     def label(self) -> str:
         """How it is called before the server has chosen what was left out."""
-        return f"{self.name}/{self.branch or '(default branch)'}/{self.provider or '(default)'}/{self.model or '(default)'}"
+        return called(self.name, self.branch, self.provider, self.model)
 
     def body(self, max_cost_usd: float | None) -> dict[str, Any]:
         """Return what ``POST api/generate`` gets."""
@@ -69,6 +69,15 @@ class Wanted:
             "max_cost_usd": max_cost_usd,
         }
         return {field: value for field, value in given.items() if value is not None}
+
+
+def called(name: str, branch: str | None, provider: str | None, model: str | None) -> str:
+    """Return ``name/branch/provider/model``, or the name and what else was said: ``alpha``, ``alpha (branch main, claude)``."""
+    if branch and provider and model:
+        return f"{name}/{branch}/{provider}/{model}"
+    writer = "/".join(filter(None, (provider, model))) if provider else model and f"model {model}"
+    said = ", ".join(filter(None, (branch and f"branch {branch}", writer)))
+    return f"{name} ({said})" if said else name
 
 
 def expand(parameters: BatchParameters, base_dir: Path | None = None) -> tuple[Wanted, ...]:
@@ -157,11 +166,11 @@ def _bad_names(found: Iterable[Wanted]) -> Iterator[dict[str, str]]:
 
 
 def _collisions(found: Iterable[Wanted]) -> Iterator[dict[str, str]]:
-    addresses: dict[str, Wanted] = {}
+    addresses: dict[tuple[str | None, ...], Wanted] = {}
     names: dict[str, Wanted] = {}
     folders: dict[Path, Wanted] = {}
     for wanted in found:
-        same = addresses.setdefault(wanted.label, wanted)
+        same = addresses.setdefault((wanted.name, wanted.branch, wanted.provider, wanted.model), wanted)
         namesake = names.setdefault(wanted.name, wanted)
         if same is not wanted:
             reason = f"is {wanted.label}, as {same.place} is: leave one out, or give it another name"

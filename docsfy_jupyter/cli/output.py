@@ -78,9 +78,9 @@ def run_line(run: Mapping[str, Any]) -> str:
         f"{time_text((ended - began).total_seconds()) if began else '':>11}",
         plain(address),
         plain(f"by {run['started_by']}"),
-        *([dollars(run["cost_usd"])] if run["cost_usd"] else []),
+        "cost unknown" if run["ended_at"] and run["cost_usd"] is None else dollars(run["cost_usd"]) if run["cost_usd"] else "",
     )
-    return "  ".join(parts) + reason_of(run["error_message"])
+    return "  ".join(parts).rstrip() + reason_of(run["error_message"])
 
 
 def print_json(data: Any) -> None:

@@ -37,9 +37,10 @@ function setAttribute(node, name, value) {
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
-/** Write an amount as `docsfy_jupyter.money.dollars` does: cents, and two figures of what is less than ten of them. */
+/** Write what was paid, as `docsfy_jupyter.batch.summary.paid` does: cents, and two figures of what is less than ten of them. */
 function dollars(amount) {
-  if (amount === 0 || amount >= 0.1) return `$${amount.toFixed(2)}`;
+  if (amount === 0) return "free";
+  if (amount >= 0.1) return `$${amount.toFixed(2)}`;
   return amount >= 0.0001 ? `$${Number(amount.toPrecision(2))}` : "less than $0.0001";
 }
 

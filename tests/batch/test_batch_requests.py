@@ -58,8 +58,11 @@ class Scripted:
             "api/projects": {"projects": self.rows, "rev": 1},
             "api/models": {"default_provider": "local", "default_model": "static"},
             "health": {"status": "ok"},
-            "api/estimate": {"seconds": 1.0, "cost_usd": 0.0},
         }
+        if request.path == "api/estimate":
+            assert isinstance(request.json, dict)
+            chosen = {"branch": None, "ai_provider": "local", "ai_model": "static"}
+            return {**chosen, "name": request.json["name"], "seconds": 0.02, "cost_usd": 0.0, "free": True}
         return known[request.path]
 
     def perform(self, steps: Steps[Any]) -> Any:
@@ -202,8 +205,11 @@ def test_a_folder_that_no_site_can_be_put_in_is_told_before_anything_is_paid(tmp
 
     found = Scripted([]).perform(forecast(batch.parameters, batch.wanted))
     assert [(one["state"], one["runs"]) for one in found["variants"]] == [("refused", False)] * 4 + [("new", True)]
-    assert (found["seconds"], found["cost_usd"]) == (1.0, 0.0)
-    assert [line.split()[0] for line in as_lines(found)] == ["fail"] * 4 + ["run", "1"]
+    assert (found["seconds"], found["cost_usd"]) == (0.02, 0.0)
+    lines = as_lines(found)
+    assert [line.split()[0] for line in lines] == ["fail"] * 4 + ["run", "1"]
+    assert lines[0].startswith("fail a (local/static) · refused · ")
+    assert lines[4:] == ["run  e (local/static) · new · about 1 s · free", "1 of 5 would run, in about 1 s and for free. Nothing was started."]
 
 
 def test_another_owners_documentation_leaves_nothing_out() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from docsfy_jupyter.batch.chart import VEGA_LITE, stage_chart
 from docsfy_jupyter.batch.receipts import add_note, read_result, reserve
-from docsfy_jupyter.batch.result import BatchResult, VariantResult, stage_seconds
+from docsfy_jupyter.batch.result import BatchResult, VariantResult, stage_seconds, without_row
 from docsfy_jupyter.batch.summary import as_html, as_markdown, as_text, headline, time_text, when
+from docsfy_jupyter.batch.variants import Wanted
 
 NOW = datetime(2026, 11, 25, 3, 0, 0, tzinfo=UTC)
 GOOD = VariantResult("a", "main", "local", "static", "/r/a", "ready", None, 12.5, {"cloning": 0.5, "generating_pages": 12.0}, 3, 3, 0.5, "abc", "1")
@@ -31,7 +32,7 @@ def test_the_result_object_says_what_came_of_it_and_can_be_read_back() -> None:
 def test_the_summary_names_the_failed_first_and_nothing_leaves_its_cell() -> None:
     assert headline(RESULT) == "1 ready, 1 failed of 2 variants in 1 min 30 s, $0.50"
     assert as_text(RESULT).splitlines()[1:] == [
-        "  b/main/p/a/b · failed · 2 / 3 pages · 1 min 10 s · 1 of 3 pages failed: <x> | `y`",
+        "  b/main/p/a/b · failed · 2 / 3 pages · 1 min 10 s · cost unknown · 1 of 3 pages failed: <x> | `y`",
         "  a/main/local/static · ready · 3 / 3 pages · 12 s · $0.50",
     ]
     table = [line for line in as_markdown(RESULT).splitlines() if line.startswith("|")]
@@ -41,9 +42,37 @@ def test_the_summary_names_the_failed_first_and_nothing_leaves_its_cell() -> Non
     assert "<x>" not in as_html(RESULT) + as_markdown(RESULT)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(None, ""), (0.04, "0.0 s"), (9.96, "10.0 s"), (59, "59 s"), (245, "4 min 5 s"), (7260, "2 h 1 min")])
+@pytest.mark.parametrize(("seconds", "text"), [(None, ""), (0, "0 s"), (0.04, "under 0.1 s"), (0.06, "0.1 s"), (9.96, "10.0 s"), (59, "59 s"), (245, "4 min 5 s"), (7260, "2 h 1 min")])
 def test_times_read_well(seconds: float | None, text: str) -> None:
     assert time_text(seconds) == text
+
+
+def test_what_was_free_is_called_so_and_what_never_ran_cost_nothing_to_speak_of() -> None:
+    free, running, refused = replace(GOOD, cost_usd=0.0), replace(BAD, outcome="generating"), replace(BAD, generation_id=None)
+    assert headline(replace(RESULT, variants=(free,))) == "1 ready of 1 variant in 1 min 30 s, free"
+    assert [line.split(" · ")[4:] for line in as_text(replace(RESULT, variants=(free, running, refused))).splitlines()[1:]] == [
+        ["1 of 3 pages failed: <x> | `y`"],
+        ["1 of 3 pages failed: <x> | `y`"],
+        ["free"],
+    ]
+    assert "<td style=\"text-align:left\">unknown</td>" in as_html(RESULT)
+
+
+@pytest.mark.parametrize(
+    ("branch", "provider", "model", "name"),
+    [
+        (None, None, None, "alpha"),
+        ("next", None, None, "alpha (branch next)"),
+        (None, "claude", None, "alpha (claude)"),
+        (None, "claude", "a/b", "alpha (claude/a/b)"),
+        (None, None, "static", "alpha (model static)"),
+        ("next", "claude", None, "alpha (branch next, claude)"),
+        ("next", "claude", "a/b", "alpha/next/claude/a/b"),
+    ],
+)
+def test_a_variant_is_called_by_what_is_known_of_it(branch: str | None, provider: str | None, model: str | None, name: str) -> None:
+    wanted = Wanted("variants.0", "/r/alpha", "alpha", branch, provider, model)
+    assert (wanted.label, without_row(wanted, "refused", "why").address) == (name, name)
 
 
 def test_a_stage_lasts_until_the_next_one_begins() -> None:
