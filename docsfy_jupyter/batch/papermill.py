@@ -99,6 +99,7 @@ def run_notebook(
         values = folder / "parameters.yaml"  # JSON is YAML, and keeps every type
         values.write_text(json.dumps(dict(parameters)), "utf-8")
         _write_kernel(folder)
+        _temporary(folder).mkdir()
         command = [
             *(sys.executable, "-P", "-c", _LAUNCH, str(packaged_notebook()), str(receipt.absolute()), "-f", str(values)),
             *("--kernel", "python3", "--no-progress-bar", "--autosave-cell-every", "5"),
@@ -155,9 +156,16 @@ def _environment(folder: Path, address: Address, certificates: str | None) -> di
         VARIABLE: str(folder / "progress.jsonl"),
         "JUPYTER_PATH": os.pathsep.join(paths),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        # papermill that is killed leaves the kernel's ports and key there, which goes with the folder
+        "TMPDIR": str(_temporary(folder)),
     }
     trusted = {"SSL_CERT_FILE": str(Path(certificates).expanduser().absolute())} if certificates else {}
     return {**os.environ, **own, **trusted}
+
+
+def _temporary(folder: Path) -> Path:
+    """Return the folder for what papermill and its kernel write for a time."""
+    return folder / "tmp"
 
 
 def _write_kernel(folder: Path) -> None:

@@ -94,7 +94,11 @@ def look_at_chart(page: Any) -> None:
             page.screenshot(path=str(Path(SCREENSHOTS) / f"batch-chart-{theme.lower()}.png"))
 
 
-def test_a_kernel_and_papermill_that_are_killed_leave_receipts_and_the_next_batch_finishes_the_rest(bench: Bench) -> None:
+def test_a_kernel_and_papermill_that_are_killed_leave_receipts_and_the_next_batch_finishes_the_rest(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(temporary))
     bench.repo("killed")
     bench.gate.touch()
     common = {"repo": "killed", "provider": "fake"}
@@ -110,6 +114,7 @@ def test_a_kernel_and_papermill_that_are_killed_leave_receipts_and_the_next_batc
         assert document["variants"][1]["outcome"] == "lost"
         assert document["variants"][1]["reason"] == "it goes on at the server; the next batch joins it"
         assert read_result(Path(document["receipt"])) is not None
+        assert list(temporary.iterdir()) == [], "the kernel's key is left"
     bench.gate.unlink()
     code, document = bench.batch(file)
     assert (code, document["ok"]) == (0, True)
