@@ -19,6 +19,7 @@ from docsfy_jupyter.generation.priority import step_up
 
 MARKER = "DOCSFY_CHILD"
 _T = TypeVar("_T")
+_LONGEST_LOOK = 0.04  # seconds between two looks at all processes of the machine
 
 
 async def unbroken(work: Coroutine[Any, Any, _T]) -> tuple[_T, bool]:
@@ -46,12 +47,26 @@ async def off_loop(call: Callable[[], _T]) -> _T:
 
 
 def group_alive(group: int) -> bool:
-    """Say whether a process group has members."""
+    """Say whether a process group has members; dead ones count until somebody has collected them."""
     try:
         os.killpg(group, 0)
     except OSError:
         return False
     return True
+
+
+def group_living(group: int) -> bool:
+    """Say whether a process group has members that are not dead: not every first process of a container collects orphans soon."""
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return group_alive(group)
+    for name in filter(str.isdigit, names):
+        with suppress(OSError, IndexError, ValueError):
+            state, _parent, its_group = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()[:3]
+            if int(its_group) == group and state not in (b"Z", b"X"):
+                return True
+    return False
 
 
 def signal_group(group: int, number: int) -> None:
@@ -144,7 +159,7 @@ async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: floa
         step_up(pid)
         signal_group(pid, signal.SIGTERM)
         end_each(known, pid)
-        await _until(lambda: exited() and not group_alive(pid), grace)
+        await _ended(pid, exited, grace)
         signal_group(pid, signal.SIGKILL)
     kill_each(known)
     for _ in range(20):  # again while something is found: it may fork while it is hunted
@@ -157,6 +172,17 @@ async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: floa
         reap_orphans([process for process in found if process.pid != pid])
     await _until(exited, 5.0)
     reap_orphans([process for process in known if process.pid != pid])
+
+
+async def _ended(pid: int, exited: Callable[[], bool], limit: float) -> None:
+    """Wait until nothing of a group lives; looked at closely only once its leader was reaped."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit
+    await _until(lambda: exited() or not group_alive(pid), limit)
+    pause = 0.005
+    while group_alive(pid) and loop.time() < end and await off_loop(lambda: group_living(pid)):
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_LOOK)
 
 
 async def _until(condition: Callable[[], bool], limit: float) -> None:

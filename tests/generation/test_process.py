@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
@@ -88,6 +89,25 @@ async def test_a_second_cancellation_does_not_interrupt_the_killing(processes: P
     await asyncio.sleep(0.05)
     await cancelled(task)
     assert not psutil.pid_exists(pid_in(pid))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="orphans are given to a process of choice on Linux only")
+async def test_dead_orphans_that_nobody_collects_hold_up_no_killing(tmp_path: Path) -> None:
+    owner = Processes(kill_grace=60.0)
+    await owner.start()
+    pid = tmp_path / "pid"
+    prctl, subreaper = ctypes.CDLL(None).prctl, 36
+    prctl(subreaper, 1)  # orphans come to this process, which collects none before the killing has ended
+    try:
+        task = asyncio.create_task(owner.run(["sh", "-c", f"sleep 300 & echo $$ > {pid}; wait"], env=ENV))
+        await until(lambda: written(pid))
+        began = time.monotonic()
+        await cancelled(task)
+        assert time.monotonic() - began < 30, "it has waited for the dead"
+        assert gone(pid_in(pid))
+    finally:
+        prctl(subreaper, 0)
+        await owner.aclose()
 
 
 @pytest.mark.case("A01")
