@@ -182,6 +182,7 @@ class Processes:
         stderr_tail: int = 8192,
         grace_after_exit: float = 0.5,
         on_stderr: Callable[[str], None] | None = None,
+        look: Callable[[int], None] | None = None,
     ) -> ChildResult:
         """Run a program to its end; whatever ends this call, the program and all that it started are dead after it.
 
@@ -205,6 +206,8 @@ class Processes:
             Seconds that background children may hold the pipes after the program's end.
         on_stderr : callable, optional
             Gets every line of error output.
+        look : callable, optional
+            Gets the program's process id again and again while it runs; what it raises ends the program, and this call.
 
         Raises
         ------
@@ -218,7 +221,7 @@ class Processes:
         tail = _Tail(stderr_tail, on_stderr, secrets)
         try:
             async with asyncio.timeout(timeout):
-                stdout = await _read(child, stdout_limit, tail, grace_after_exit)
+                stdout = await _read(child, stdout_limit, tail, grace_after_exit, look)
         except TimeoutError:
             raise ChildTimeout(f"{child.name} timed out after {timeout:g} s and was stopped", stderr=tail.text()) from None
         finally:
@@ -311,7 +314,7 @@ def _as_file(content: bytes) -> IO[bytes]:
     return stream
 
 
-async def _read(child: _Child, limit: int, tail: _Tail, grace: float) -> bytes:
+async def _read(child: _Child, limit: int, tail: _Tail, grace: float, look: Callable[[int], None] | None) -> bytes:
     """Read both pipes to their end, or until the child is gone and its leftovers had their time."""
     chunks: list[bytes] = []
     readers = {
@@ -328,6 +331,8 @@ async def _read(child: _Child, limit: int, tail: _Tail, grace: float) -> bytes:
                     reader.result()
             else:
                 await child.process.wait()
+            if look is not None and not child.exited:
+                look(child.process.pid)
             now = time.monotonic()
             gone_at = now if child.exited and gone_at is None else gone_at
             if open_ and gone_at is not None and now - gone_at >= grace:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import psutil
+
 from docsfy_jupyter.errors import ChildTimeout, SourceFailed
+from docsfy_jupyter.generation.killing import descendants
 from docsfy_jupyter.generation.process import ChildResult, Processes, child_environment
 from docsfy_jupyter.sources.hosts import verify_host
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
@@ -19,6 +25,7 @@ _PASSTHROUGH = (
     *("GIT_CONFIG_GLOBAL", "GIT_EXEC_PATH", "GNUPGHOME", "DBUS_SESSION_BUS_ADDRESS"),
 )
 _USER, _PASSWORD = "DOCSFY_GIT_USERNAME", "DOCSFY_GIT_PASSWORD"
+_LOOK_EVERY = 0.5  # seconds
 # git runs this as a shell function; the values stay in the environment
 _HELPER = f"""!f() {{ test "$1" = get || exit 0; printf 'username=%s\\npassword=%s\\n' "${_USER}" "${_PASSWORD}"; }}; f"""
 _MOVED = re.compile(r"redirect|returned error: 30\d")
@@ -65,7 +72,10 @@ class Git:
     async def run(self, *args: str, cwd: Path | None = None, limit: float | None = None) -> ChildResult:
         """Run one verb; the result may be a failure. ChildTimeout and the other errors of starting come through."""
         argv = [self.command, *self.options, *args]
-        return await self.processes.run(argv, env=self.env, cwd=cwd, timeout=limit, stdout_limit=256 * 1024 * 1024)
+        look = _LostHelper() if sys.platform == "linux" and "://" in self.url else None
+        return await self.processes.run(
+            argv, env=self.env, cwd=cwd, timeout=limit, stdout_limit=256 * 1024 * 1024, look=look
+        )
 
     async def output(self, *args: str, cwd: Path | None = None, limit: float | None = None) -> bytes:
         """Run one verb that must succeed.
@@ -101,6 +111,51 @@ class Git:
         if _MOVED.search(text):
             return f"The address redirects to another one; use that one. git: {said}"
         return f"git failed: {said}"
+
+
+class _LostHelper:
+    """Looks whether what fetches for git has lost the process between the two: git would wait for it until its time is up."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def __call__(self, pid: int) -> None:
+        """Look, once in a while.
+
+        Raises
+        ------
+        SourceFailed
+            A helper lives whose parent does not.
+        """
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _LOOK_EVERY
+        below = descendants(pid)
+        if not any(map(_is_dead, below)):
+            return
+        known = {pid, *(process.pid for process in below)}
+        for process in _members(pid):
+            with suppress(psutil.Error):
+                if process.name().startswith("git-remote-") and process.ppid() not in known and not _is_dead(process):
+                    raise SourceFailed(f"git failed: the process between git and {process.name()} was killed. Start again.")
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
+def _members(group: int) -> list[psutil.Process]:
+    """Return the processes of a group."""
+    found = []
+    for pid in psutil.pids():
+        with suppress(OSError, psutil.Error):
+            if os.getpgid(pid) == group:
+                found.append(psutil.Process(pid))
+    return found
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -91,6 +92,22 @@ async def test_a_shallow_clone_over_http_and_its_difference(served: str, process
     assert [file.path for file in made.files] == ["one.md", "two.md"]
     old = run_git(tmp_path / "work", "rev-parse", "HEAD~1")
     assert await changed_files(made, source, old, POLICY, processes) == {"two.md"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="where there is /proc")
+async def test_a_clone_whose_middle_process_is_killed_ends_soon_and_says_so(stuck: str, processes: Processes, tmp_path: Path) -> None:
+    source = source_of(f"http://{stuck}/o/r.git")
+    task = asyncio.create_task(checkout(source, "trunk", tmp_path / "c", POLICY, processes, ignore))
+    middle: list[psutil.Process] = []
+    async with asyncio.timeout(30):
+        while not middle or not middle[0].children():  # git, which waits for git, which waits for git-remote-http
+            middle = [process for process in git_processes() if process.name() == "git" and "remote-http" in process.cmdline()]
+            await asyncio.sleep(0.02)
+    middle[0].kill()
+    async with asyncio.timeout(30):  # ten minutes are the limit of a clone
+        with pytest.raises(SourceFailed, match="the process between git and git-remote-http was killed"):
+            await task
+    assert git_processes() == []
 
 
 @pytest.mark.case("G01")
