@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from agents import Agents
@@ -95,7 +96,7 @@ class Field:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environment().items():
                 patch.setenv(name, value)
-            self.server = launch(self.folder, *OPTIONS, data_dir=self.data_dir, frontends=["breaking"])
+            self.server = launch(self.folder, *OPTIONS, data_dir=self.data_dir, frontends=["breaking", "telling"])
         await_health(self.server)
         self.server.wait("health", lambda answer: answer.get("status") == "ok")
 
@@ -150,6 +151,11 @@ class Field:
         code = self.server.call("POST", f"api/projects/{address(row)}/abort").status_code
         assert code in (200, 409)
         return code
+
+    def told(self) -> list[tuple[float, str, str]]:
+        """Return what the server did since the last time: the moment, the step, of what; see ``faults/telling.py``."""
+        answer = httpx.get(f"{self.server.url}telling", trust_env=False, timeout=60)
+        return [tuple(step) for step in answer.raise_for_status().json()["steps"]]
 
     # the programs that write
 
