@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 from agents import Agents
-from invariants import Promises, address, cached_pages, check, variant_folder
+from invariants import Promises, address, cached_pages, check, digest, published, variant_folder
 from servers import Server, await_health, commit, end, git, launch, make_demo_repo
 
 PAGES = 3
@@ -151,6 +151,13 @@ class Field:
         code = self.server.call("POST", f"api/projects/{address(row)}/abort").status_code
         assert code in (200, 409)
         return code
+
+    def note_site(self, row: dict[str, Any]) -> None:
+        """Note what a run that came to its end before anything could break it has published: that site is the last good one now."""
+        ended = self.row(row["generation_id"])
+        if ended["status"] == "ready":
+            folder = variant_folder(self.data_dir, row)
+            self.promises.sites[str(folder)] = digest(published(folder) or folder)
 
     def told(self) -> list[tuple[float, str, str]]:
         """Return what the server did since the last time: the moment, the step, of what; see ``faults/telling.py``."""

@@ -142,10 +142,13 @@ def test_no_process_survives_an_abort(field: Field, request: pytest.FixtureReque
             watch_death(alive, abort)
         asking.join(60)
         abort.steps = [step for step in field.told() if step[0] >= abort.asked]
+        if codes[-1] != 200:
+            field.note_site(row)
         left = field.children()
         assert left == [], f"survivors {[standing(process) for process in left]}, seed {seed}: {abort}"
         if number % 50 == 49:
             field.release()
+            print(f"checked after {number + 1}, {codes.count(200)} of them aborted")
             field.check()
     field.release()
     field.check()

@@ -46,7 +46,7 @@ def test_after_a_fault_all_is_as_it_was_told_and_the_next_run_makes_what_is_miss
     print(f"repeat with --moments {number + 1} --seed {seed}")
     fault, dice = planned(number, seed)
     provider = dice.choice(FAULTS[fault])
-    change = dice.choice(["commit", "commit", "force", "nothing"])
+    change = dice.choice(["commit", "commit", "force", "force" if fault in HOLDING else "nothing"])  # what is up to date does not last
     turn = dice.choice(["plan", "page_3"]) if provider in ("claude", "gemini", "cursor") else "page_3"
     if change == "commit":
         field.commit(f"Moment {number} of {seed}.")
