@@ -18,6 +18,7 @@ from docsfy_jupyter.generation import watcher
 from docsfy_jupyter.generation.priority import step_up
 
 MARKER = "DOCSFY_CHILD"
+WATCHER_MARKER = "DOCSFY_WATCHER"
 _T = TypeVar("_T")
 _LONGEST_LOOK = 0.04  # seconds between two looks at all processes of the machine
 
@@ -220,8 +221,9 @@ class Watcher:
         argv = [sys.executable, "-I", "-S", str(Path(watcher.__file__)), self._instance]
         quiet = subprocess.DEVNULL
         try:
+            env = {**os.environ, WATCHER_MARKER: self._instance}  # by which the next server finds it
             self._process = subprocess.Popen(
-                argv, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True, cwd="/"
+                argv, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True, cwd="/", env=env
             )
         except OSError:
             return

@@ -83,7 +83,7 @@ class Manager:
         self._held: dict[VariantKey, str] = {}  # variants that are changed outside a run, and how
         self._tasks: list[asyncio.Task[None]] = []
         self._day = DailySpending(settings.max_cost_usd_per_day)
-        self._opened = OpenStore(settings, self.feed, log)
+        self._opened = OpenStore(settings, self.feed, log, self._processes.instance)
         self._writer = ProgressWriter(self._opened, log)
         self._endings = Endings(self._opened, self.feed, log)
         self._retention = Retention(self._opened, settings.keep_events_days, log)

@@ -10,6 +10,7 @@ import shutil
 from docsfy_jupyter.errors import DocsfyError, StoreUnavailable
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
+from docsfy_jupyter.generation.leftovers import end_leftovers
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import SERVER_RESTARTED, Stage, Variant
 from docsfy_jupyter.store.store import Store
@@ -29,9 +30,12 @@ class OpenStore:
         Gets every row once recovery has ended.
     log : logging.Logger
         Told loudly of whatever was damaged.
+    instance : str
+        First part of the mark of this server's children.
     """
 
-    def __init__(self, settings: Settings, feed: ChangeFeed, log: logging.Logger) -> None:
+    def __init__(self, settings: Settings, feed: ChangeFeed, log: logging.Logger, instance: str) -> None:
+        self._instance = instance
         self.store: Store | None = None
         self._settings = settings
         self._feed = feed
@@ -86,6 +90,7 @@ class OpenStore:
         try:
             for notice in store.notices:
                 self._log.error("docsfy_jupyter: %s", notice)
+            await self._end_leftovers()
             orphans = await store.recover(SERVER_RESTARTED, self._recounted)
             if orphans:
                 self._log.warning("docsfy_jupyter: %d runs were cut off by a restart; their rows say so", len(orphans))
@@ -99,6 +104,16 @@ class OpenStore:
             self._feed.put(row)
         for row in orphans:
             self._feed.on_status(row)
+
+    async def _end_leftovers(self) -> None:
+        """End the children of a server that was killed together with its watcher: the database's lock says that it is gone."""
+        try:
+            ended = await asyncio.to_thread(end_leftovers, self._settings.data_dir / "docsfy.children", self._instance)
+        except OSError as error:
+            self._log.warning("docsfy_jupyter: should this server be killed, its children may outlive it: %s", error)
+            return
+        if ended:
+            self._log.warning("docsfy_jupyter: %d processes that a killed server had left were ended", ended)
 
     def _recounted(self, row: Variant) -> Variant:
         """Count the pages of a run that was cut off: the last ones came after the last write of its row."""

@@ -141,11 +141,27 @@ def terminate_server(field: Field, dice: random.Random, row: Row) -> None:
 
 def kill_watcher(field: Field, dice: random.Random, row: Row) -> None:
     """``kill -9`` of the process that would clean up after the server."""
+    for watcher in _watchers(field):
+        watcher.kill()
+    field.release()
+
+
+def stop_watcher(field: Field, dice: random.Random, row: Row) -> None:
+    """SIGSTOP of the process that would clean up after the server, and ``kill -9`` of that; the next server cleans up."""
+    for watcher in _watchers(field):
+        watcher.suspend()
+    field.kill()
+    field.start()
+    field.release()
+
+
+def _watchers(field: Field) -> list[psutil.Process]:
+    found = []
     for child in psutil.Process(field.server.process.pid).children():
         with suppress(psutil.NoSuchProcess):  # another child has ended meanwhile; a zombie counts as one, too
             if any("watcher.py" in part for part in child.cmdline()):
-                child.kill()
-    field.release()
+                found.append(child)
+    return found
 
 
 def fill_disk(field: Field, dice: random.Random, row: Row) -> None:
@@ -256,6 +272,7 @@ FAULTS: dict[Fault, tuple[str, ...]] = {
     kill_git: ANY,
     kill_batch: HELD,
     kill_watcher: ANY,
+    stop_watcher: ANY,
     stop_program: HELD,
     stop_program_for_long: ("claude", "gemini", "cursor"),
     stop_server: ANY,

@@ -30,7 +30,7 @@ async def test_a_mistake_while_opening_is_told_and_tried_again(
         return await real(store, *values)
 
     monkeypatch.setattr(Store, "recover", stumble)
-    opened = OpenStore(Settings(tmp_path), ChangeFeed(), logging.getLogger("test"))
+    opened = OpenStore(Settings(tmp_path), ChangeFeed(), logging.getLogger("test"), "test")
     trying = asyncio.create_task(opened.run())
     while tries == 0:
         await asyncio.sleep(0.02)
@@ -69,7 +69,7 @@ async def test_who_waits_for_the_first_attempt_is_told_of_its_failure_at_once(
 ) -> None:
     monkeypatch.setattr("docsfy_jupyter.generation.open_store._PATIENCE", 600.0)
     async with running(tmp_path):
-        opened = OpenStore(Settings(tmp_path / "data"), ChangeFeed(), logging.getLogger("test"))
+        opened = OpenStore(Settings(tmp_path / "data"), ChangeFeed(), logging.getLogger("test"), "test")
         trying = asyncio.create_task(opened.run())
         async with asyncio.timeout(60):
             with pytest.raises(StoreUnavailable, match="is in use by PID"):

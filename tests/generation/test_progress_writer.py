@@ -38,7 +38,7 @@ async def begin(store: Store, of: Variant) -> None:
 
 @pytest.fixture
 async def opened(tmp_path: Path) -> AsyncIterator[OpenStore]:
-    store = OpenStore(Settings(tmp_path), ChangeFeed(), logging.getLogger("test"))
+    store = OpenStore(Settings(tmp_path), ChangeFeed(), logging.getLogger("test"), "test")
     await store.run()
     yield store
     await store.close()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from invariants import Promises, check
 from recording import alive
@@ -101,6 +103,29 @@ def test_a_server_that_is_killed_in_every_stage_leaves_no_child_and_the_next_one
     assert (row["status"], row["pages_done"], row["page_count"]) == ("ready", ["page-2"], 3)
     assert "planning" not in row["stage_times"]
     check(held.server, mark, promises)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what is left is found by /proc")
+def test_children_whose_watcher_was_stopped_when_their_server_was_killed_are_ended_by_the_next_server(
+    start_server: Callable[..., Server], demo_repo: Path, mark: str, gate: Path
+) -> None:
+    held = Held(start_server(*OPTIONS), demo_repo)
+    held.start("planning")
+    held.reach("planning")
+    held.server.wait(held.path("planning"), lambda _: bool(alive(mark)))
+    (watcher,) = [child for child in psutil.Process(held.server.process.pid).children() if "watcher.py" in " ".join(child.cmdline())]
+    watcher.suspend()
+    held.server.process.kill()
+    held.server.process.wait()
+    assert alive(mark), "nobody is there who could have ended them"
+    held.server = start_server(*OPTIONS)
+    held.server.wait("health", lambda answer: answer.get("status") == "ok")
+    assert "that a killed server had left were ended" in held.server.log.read_text("utf-8")
+    gone, left = psutil.wait_procs([watcher], timeout=30)
+    assert (len(gone), left) == (1, []), "it was woken, and has nothing more to do"
+    gate.unlink()
+    assert held.row("planning")["error_message"] == SERVER_RESTARTED
+    check(held.server, mark, Promises())
 
 
 def test_runs_on_a_full_disk_end_for_readers_and_are_written_once_there_is_room(

@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Run:
     url, feed, log = "https://h.example/demo", ChangeFeed(), logging.getLogger("test")
     row = starting_row(VariantKey("demo", "main", "local", "static", "me"), Source("url", url, url, "demo"), "me", None)
     feed.put(row)
-    writer = ProgressWriter(OpenStore(Settings(tmp_path), feed, log), log)
+    writer = ProgressWriter(OpenStore(Settings(tmp_path), feed, log, "test"), log)
     return Run(row, None, feed, writer, RunMeter(Metrics(CollectorRegistry()), "local"))
 
 
