@@ -67,8 +67,10 @@ def figures(found: Mapping[str, Any]) -> dict[str, str]:
 
 
 def estimate_text(found: Mapping[str, Any]) -> str:
-    """Say an estimate in a sentence or two, for a panel."""
+    """Say an estimate in a sentence or two, for a panel: first what keeps it from starting."""
     words, parts = figures(found), []
+    why = str(found["unavailable"] or "").rstrip(".")
+    first = f"A run would not start now: {why}. If it could: " if why else ""
     if found["pages"] is not None:
         parts.append(f"{words['pages']} {'page' if found['pages'] == 1 else 'pages'}")
     if found["cost_usd"] is not None:
@@ -79,7 +81,7 @@ def estimate_text(found: Mapping[str, Any]) -> str:
     if found["seconds"] is not None:
         parts.append(words["time"])
     text = ", ".join(parts)
-    text = f"{text[0].upper()}{text[1:]}"
+    text = f"{first}{text}" if first else f"{text[0].upper()}{text[1:]}"
     return f"{text}; {words['known']}. {found['note']}".rstrip() if found["basis"] else f"{text}. {found['note']}".rstrip()
 
 

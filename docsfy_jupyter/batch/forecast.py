@@ -83,7 +83,8 @@ def _state(wanted: Wanted, row: Row | None, fresh: Mapping[str, Any] | None) -> 
 def _estimate(wanted: Wanted) -> Steps[dict[str, Any]]:
     """Ask what a run would take and cost; empty where the server cannot tell."""
     try:
-        return dict((yield Request("POST", "api/estimate", json=wanted.body(None), timeout=120)).json())
+        found = dict((yield Request("POST", "api/estimate", json=wanted.body(None), timeout=120)).json())
+        return {**found, "refused": found.get("unavailable")}
     except errors.BadRequest as error:
         return {"refused": error.message}
     except (errors.NotFound, errors.Conflict, errors.ClientError):

@@ -109,11 +109,12 @@ def _providers(models: dict[str, Any]) -> Iterator[Finding]:
         reason, _, path = str(state["reason"]).partition(_PATH)
         paths |= {path} if path else set()
         if state["available"]:
-            yield Finding("ok", f"provider {name}", "available")
+            yield Finding("ok", f"provider {name}", f"can start with model {state['model']}")
         else:
             default = name == models["default_provider"]
             advice = "Set it up or choose another: --provider local needs nothing."
-            yield Finding("fail" if default else "warn", f"provider {name}", reason, advice)
+            asked = f"cannot start with model {state['model']}: " if state["model"] else ""
+            yield Finding("fail" if default else "warn", f"provider {name}", f"{asked}{reason}", advice)
     for path in sorted(paths):  # once, though every program that is missing names it
         yield Finding("ok", "PATH of the server", path)
 

@@ -20,6 +20,8 @@ def estimate(client: DocsfyClient, options: argparse.Namespace) -> int:
     if options.json:
         print_json(found)
         return 0
+    if found["unavailable"]:
+        print(plain(f"A run would not start now: {found['unavailable']}"))
     branch = found["branch"] or "the default branch"
     print(plain(f"{found['name']} · {found['ai_provider']}/{found['ai_model']} · {branch}"))
     for name, text in figures(found).items():
@@ -46,7 +48,7 @@ def agree_to_pay(client: DocsfyClient, options: argparse.Namespace) -> None:
     if not options.force or options.yes:
         return
     found = _asked(client, options)
-    if found["free"]:
+    if found["free"] or found["unavailable"]:  # what cannot start costs nothing, and the start says why
         return
     question = force_question(found)
     if not sys.stdin.isatty():

@@ -91,7 +91,8 @@ def estimate(
     dict
         ``pages``, ``calls``, ``tokens``, ``cost_usd``, ``seconds``, each None where nobody can know it; ``basis`` says where
         they come from: ``variant`` (its own history), ``model`` (this server's with the same provider and model), ``rough``
-        (the repository's size); ``note`` what they assume; and what else ``POST api/estimate`` answers.
+        (the repository's size); ``note`` what they assume; ``unavailable`` why the provider could not start with this model
+        now, None where it could; and what else ``POST api/estimate`` answers.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from docsfy_jupyter.errors import BadRequest, ChildError, SourceFailed
+from docsfy_jupyter.errors import BadRequest, ChildError, DocsfyError, SourceFailed
 from docsfy_jupyter.generation.choosing import check_not_taken, chosen_provider, default_name
 from docsfy_jupyter.generation.estimate import Basis, Estimate, Work, estimate, pages_of, tokens_of
 from docsfy_jupyter.generation.feed import ChangeFeed
@@ -17,6 +17,7 @@ from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import Stage, TrackedFile, Variant, VariantKey
 from docsfy_jupyter.money import estimate_text, force_question
+from docsfy_jupyter.providers.base import Provider
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.checkout import parse_tree
@@ -63,13 +64,14 @@ class Estimator:
         -------
         dict
             The fields of `Estimate`, those of the variant's address (``branch`` None where only the repository knows it), and
-            ``last_pages`` and ``last_cost_usd`` of its latest run that wrote pages; all that in words as ``text``, and as a
-            ``question`` to ask before a run that forgets its pages and costs.
+            ``last_pages`` and ``last_cost_usd`` of its latest run that wrote pages; ``unavailable``, why the provider could not
+            start with this model now and what to do, None where it could; all that in words as ``text``, and the ``question``
+            to ask before a run that forgets its pages and may cost, None for every other.
 
         Raises
         ------
         BadRequest, SourceRefused, ProviderUnavailable, NameTaken
-            As a start would; whether the provider could start now is not asked.
+            As a start would, but for a provider that is there and could not start: its figures may be known all the same.
         """
         provider, model = chosen_provider(request, self._settings, self._providers)
         source = await asyncio.to_thread(
@@ -99,8 +101,18 @@ class Estimator:
             **_with_sources(found, basis, bool(history.get("page"))).to_json(),
             "last_pages": last["pages"],
             "last_cost_usd": last["cost_usd"],
+            "unavailable": await asyncio.to_thread(self._obstacle, provider, model),
         }
-        return {**answer, "text": estimate_text(answer), "question": force_question(answer)}
+        asks = request.force and not found.free
+        return {**answer, "text": estimate_text(answer), "question": force_question(answer) if asks else None}
+
+    def _obstacle(self, provider: Provider, model: str) -> str | None:
+        """Say why a run could not start; a program may be looked for in folders of a network."""
+        try:
+            self._providers.check(provider, model)
+        except DocsfyError as error:
+            return error.message
+        return None
 
     def _row(self, request: GenerateRequest, name: str, owner: str, provider: str, model: str) -> Variant | None:
         """Return the row that the run would continue; without a branch the default branch's, else the only one."""

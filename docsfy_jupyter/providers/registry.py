@@ -91,26 +91,30 @@ class ProviderRegistry:
         """
         _told(provider, lambda: provider.check(model))
 
-    def describe(self, *, probe: bool = False) -> dict[str, Any]:
+    def describe(self, defaults: Mapping[str, str] | None = None, *, probe: bool = False) -> dict[str, Any]:
         """Return names, models and availability as ``GET api/models`` answers them.
 
         Parameters
         ----------
+        defaults : mapping of str to str, optional
+            Models that this server takes where a request names none, by provider; the provider's own otherwise.
         probe : bool
             Try what the providers talk to, too: blocks for seconds.
         """
         models: dict[str, list[dict[str, str]]] = {}
         states: dict[str, dict[str, Any]] = {}
         for name in self.names():
+            model: str | None = None
             try:
                 provider = self.get(name)
+                model = (defaults or {}).get(name) or provider.default_model
                 models[name] = _told(provider, provider.models)
-                self.check(provider, provider.default_model)
+                self.check(provider, model)
                 silent = _told(provider, provider.not_reached) if probe else None
-                states[name] = {"available": silent is None, "reason": silent and f"not reached: {silent}"}
+                states[name] = {"available": silent is None, "reason": silent and f"not reached: {silent}", "model": model}
             except DocsfyError as error:
                 models.setdefault(name, [])
-                states[name] = {"available": False, "reason": error.message}
+                states[name] = {"available": False, "reason": error.message, "model": model}
         return {"providers": self.names(), "available_models": models, "provider_status": states}
 
 

@@ -94,8 +94,9 @@ class Estimate(Answer):
     note: str
     last_pages: int | None
     last_cost_usd: float | None
+    unavailable: str | None
     text: str
-    question: str
+    question: str | None
 
 
 class Project(Answer):
@@ -217,6 +218,7 @@ class ProviderState(BaseModel):
 
     available: bool
     reason: str | None
+    model: str | None
 
 
 class Models(Answer):

@@ -47,10 +47,11 @@ class SystemHandler(DocsfyHandler):
     async def list_models(self) -> None:
         """List providers, their models and whether they are available; a refresh tries what they talk to, too."""
         probe = self.request.method == "POST"
-        described = await asyncio.to_thread(lambda: self.manager.providers.describe(probe=probe))
         settings = self.manager.settings
         provider = self.manager.providers.get(settings.default_provider)
         default = settings.default_model or provider.default_model
+        defaults = {settings.default_provider: default}
+        described = await asyncio.to_thread(lambda: self.manager.providers.describe(defaults, probe=probe))
         self.reply({**described, "default_provider": settings.default_provider, "default_model": default})
 
     async def list_runs(self, query: RunsQuery) -> None:

@@ -85,7 +85,7 @@ class RunForm {
     this.host.run(async () => {
       if (!body.force) return this.begin(body);
       const found = await this.host.estimate(body);
-      if (found?.free) return this.begin(body);
+      if (found?.free || found?.unavailable) return this.begin(body);
       this.paying = body;
       setText(this.price.firstChild, found?.question ?? UNKNOWN_PRICE);
     });
@@ -115,7 +115,7 @@ class RunForm {
     this.paying = null; // what was asked about is something else now
     this.drawPrice();
     const nothing = !this.open || ("repo_path" in body && !body.repo_path);
-    const [text, refused] = nothing ? ["", false] : await this.host.estimate(body).then((found) => [found?.text ?? "", false], (error) => [error.message, true]);
+    const [text, refused] = nothing ? ["", false] : await this.host.estimate(body).then((found) => [found?.text ?? "", Boolean(found?.unavailable)], (error) => [error.message, true]);
     if (mine !== this.foresight) return; // something has changed since
     setText(this.foreseen, text);
     setAttribute(this.foreseen, "class", `docsfy-foreseen${refused ? " docsfy-bad" : ""}`);

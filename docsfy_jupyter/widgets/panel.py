@@ -177,7 +177,7 @@ class StatusPanel(anywidget.AnyWidget):
         }
         if force and not pay:
             found = self._connected().estimate(**body)
-            if not found["free"]:
+            if not (found["free"] or found["unavailable"]):  # what cannot start costs nothing, and the start says why
                 raise errors.BadRequest(f"Nothing was started: {found['question']} Pass pay=True if so.")
         self._generate(body)
         return self

@@ -62,7 +62,8 @@ class Scripted:
         if request.path == "api/estimate":
             assert isinstance(request.json, dict)
             chosen = {"branch": None, "ai_provider": "local", "ai_model": "static"}
-            return {**chosen, "name": request.json["name"], "seconds": 0.02, "cost_usd": 0.0, "free": True}
+            obstacle = "no program" if request.json["name"] == "programless" else None
+            return {**chosen, "name": request.json["name"], "seconds": 0.02, "cost_usd": 0.0, "free": True, "unavailable": obstacle}
         return known[request.path]
 
     def perform(self, steps: Steps[Any]) -> Any:
@@ -210,6 +211,15 @@ def test_a_folder_that_no_site_can_be_put_in_is_told_before_anything_is_paid(tmp
     assert [line.split()[0] for line in lines] == ["fail"] * 4 + ["run", "1"]
     assert lines[0].startswith("fail a (local/static) · refused · ")
     assert lines[4:] == ["run  e (local/static) · new · about 1 s · free", "1 of 5 would run, in about 1 s and for free. Nothing was started."]
+
+
+def test_a_dry_run_says_that_a_provider_could_not_start() -> None:
+    batch = of(["a", "programless"])
+    assert as_lines(Scripted([]).perform(forecast(batch.parameters, batch.wanted))) == [
+        "run  a (local/static) · new · about 1 s · free",
+        "fail programless (local/static) · refused · no program",
+        "1 of 2 would run, in about 1 s and for free. Nothing was started.",
+    ]
 
 
 def test_another_owners_documentation_leaves_nothing_out() -> None:

@@ -66,13 +66,15 @@ def test_doctor_looks_at_the_folder_of_the_server_that_it_found(
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
-        server = start_server(f"--DocsfyApp.openai_servers={{'dead': {{'base_url': '{url}', 'default_model': 'm'}}, 'bad': {{'base': 1}}}}")
-        assert main(["doctor", "--json", "--url", server.url, "--token", server.token]) == 0
+        servers = {"dead": {"base_url": url, "default_model": "m"}, "bad": {"base": 1}}
+        server = start_server(f"--DocsfyApp.openai_servers={servers}", "--DocsfyApp.default_model=typo")
+        assert main(["doctor", "--json", "--url", server.url, "--token", server.token]) == 1
     found = {finding["topic"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
     assert found["data folder"]["text"] == f"{server.data_dir} is writable and yours alone (mode 0700)"
     assert f"free for {server.data_dir}" in found["disk"]["text"]
-    assert found["provider dead"]["text"].startswith(f"not reached: no connection to {url}: ")
+    assert found["provider dead"]["text"].startswith(f"cannot start with model m: not reached: no connection to {url}: ")
     assert "OPENAI_API_KEY" in found["provider openai"]["text"]  # OpenAI's own is there beside others
+    assert found["provider local"]["text"].startswith("cannot start with model typo: The local provider has no model 'typo'; ")
     assert found["provider bad"]["text"].startswith("c.DocsfyApp.openai_servers['bad'] cannot be used: 'base_url' is missing; ")
 
 
@@ -86,7 +88,7 @@ def test_doctor_prints_the_path_of_the_server_once(monkeypatch: pytest.MonkeyPat
     missing = {topic: text for topic, text in findings.items() if " not found" in text}
     assert len(missing) == 5
     assert "Install it with `npm install" in missing["provider claude"]
-    assert missing["provider mine"].startswith("no-such-program not found on the server's PATH")
+    assert missing["provider mine"].startswith("cannot start with model default: no-such-program not found on the server's PATH")
 
 
 @pytest.mark.parametrize(

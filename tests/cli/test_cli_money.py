@@ -22,6 +22,7 @@ FOUND = {
     "name": "demo", "ai_provider": "claude", "ai_model": "sonnet", "pages": 12, "calls": 13, "at_most": False, "tokens": 4500,
     "tokens_in": 4000, "tokens_out": 500, "cost_usd": 1.25, "page_cost_usd": 0.1, "cost_basis": "billed", "seconds": 240.0,
     "basis": "variant", "free": False, "note": "All anew.", "last_pages": 12, "last_cost_usd": 1.3,
+    "unavailable": None,
 }  # fmt: skip
 NOTHING = dict.fromkeys(("pages", "calls", "tokens", "cost_usd", "page_cost_usd", "cost_basis", "seconds", "basis"))
 
@@ -66,6 +67,9 @@ def test_an_estimate_is_a_sentence_and_what_is_unknown_is_called_so() -> None:
     assert estimate_text(free) == "12 pages, free; a rough guess. All anew."
     assert estimate_text({**FOUND, **NOTHING}) == "Cost unknown. All anew."
     assert estimate_text({**FOUND, **NOTHING, "page_cost_usd": 0.1}) == "$0.10 a page. All anew."
+    assert estimate_text({**FOUND, "unavailable": "No key. Set one."}) == (
+        "A run would not start now: No key. Set one. If it could: 12 pages, $1.25, about 4 min; by its own history. All anew."
+    )
     assert set(figures({**FOUND, **NOTHING}).values()) == {"unknown", "nothing is known yet"}
 
 
@@ -91,6 +95,11 @@ def test_an_estimate_is_printed_for_people_and_for_programs(run: Run, shared_rep
     assert (code, err) == (0, "")
     assert json.loads(out)["pages"] is None
     assert run("estimate", str(shared_repo), "--provider", "none")[0] == 2
+    code, out, err = run("estimate", str(shared_repo), "--model", "typo", "--name", "guessed")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert lines[0] == "A run would not start now: The local provider has no model 'typo'; its only model is 'static'."
+    assert "  Cost    nothing" in lines
 
 
 def test_force_asks_before_it_pays_again(run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

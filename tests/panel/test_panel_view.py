@@ -175,6 +175,12 @@ def test_what_a_run_would_take_is_asked_when_the_form_opens_and_changes_and_by_n
     shown.page.get_by_label("Model").press("Tab")
     expect(foreseen(shown)).to_have_text("Cost unknown.")
     assert [asked["ai_model"] for asked in shown.estimated] == ["static", "other"]
+    obstacle = "claude not found on the server's PATH."
+    shown.estimate = {**ESTIMATE, "unavailable": obstacle, "text": f"A run would not start now: {obstacle} If it could: cost unknown."}
+    shown.page.get_by_label("Model").fill("third")
+    shown.page.get_by_label("Model").press("Tab")
+    expect(foreseen(shown)).to_have_text(shown.estimate["text"])
+    expect(foreseen(shown)).to_have_class("docsfy-foreseen docsfy-bad")
     shown.page.route("**/api/estimate", lambda route: route.fulfill(status=404, json={"detail": "no"}))  # an older server
     shown.page.get_by_label("Provider").fill("x")
     shown.page.get_by_label("Provider").press("Tab")

@@ -115,6 +115,28 @@ async def test_a_remote_repository_is_not_asked_and_what_cannot_be_known_is_null
     assert "own calls" in later["note"]
 
 
+async def test_a_run_that_could_not_start_is_estimated_all_the_same_and_says_why(
+    demo_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no claude is there
+    async with running(tmp_path / "data") as manager:
+        missing = await asked(manager, "https://host.invalid/a/b")
+        other = await asked(manager, "https://host.invalid/a/b", "local", "typo")
+        fine = await asked(manager, "https://host.invalid/a/b", "local", "static")
+    assert missing["unavailable"].startswith("claude not found on the server's PATH. Install it")
+    assert missing["text"] == f"A run would not start now: {missing['unavailable']}. If it could: cost unknown. {missing['note']}"
+    assert other["unavailable"] == "The local provider has no model 'typo'; its only model is 'static'."
+    assert some(fine, "unavailable", "text") == (None, f"Free. {fine['note']}")
+
+
+async def test_only_a_run_that_may_pay_again_has_a_question(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
+    async with running(tmp_path) as manager:
+        asks = {force: (await asked(manager, demo_repo, force=force))["question"] for force in (False, True)}
+        free = await asked(manager, demo_repo, "local", "static", force=True)
+    assert (asks[False], free["question"]) == (None, None)
+    assert asks[True].startswith("Write all ")
+
+
 async def test_an_estimate_refuses_what_a_start_refuses(demo_repo: Path, tmp_path: Path) -> None:
     async with running(tmp_path) as manager:
         for more, says in (

@@ -67,7 +67,7 @@ def test_the_guides_provider_works_from_its_entry_point_to_a_site_and_broken_one
     server = start_server()
     known = server.call("GET", "api/models").json()
     assert {"texts", "local", *BROKEN} <= set(known["providers"])
-    assert known["provider_status"]["texts"] == {"available": True, "reason": None}
+    assert known["provider_status"]["texts"] == {"available": True, "reason": None, "model": "plain"}
     for name, (_, reason) in BROKEN.items():
         state = known["provider_status"][name]
         assert (state["available"], reason in state["reason"]) == (False, True), (name, state)
