@@ -17,7 +17,7 @@ from docsfy_jupyter.cli.money import agree_to_pay
 from docsfy_jupyter.cli.output import Watcher, checks_of, line_of, plain, print_json, reason_of, run_line
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.folders import unpack_site
-from docsfy_jupyter.models import Status, Variant
+from docsfy_jupyter.models import Stage, Status, Variant
 from docsfy_jupyter.money import cost_text, dollars
 from docsfy_jupyter.screen import not_found
 
@@ -53,6 +53,8 @@ def _watched_to_its_end(client: DocsfyClient, variant: Variant, options: argpars
         if options.output and row.status is Status.READY:
             _save_site(client, row, options)
     _show(client, row, options)
+    if row.status is Status.ERROR and row.failed_stage is Stage.CLONING and not row.site and not options.json:
+        print(plain(f"Nothing was made of it; take it out of the lists: jupyter docsfy delete {shlex.quote(row.address)}"))
     if not_found(row) and not options.json:
         print(plain(f"{not_found(row)}; they are listed by: jupyter docsfy status {shlex.quote(row.address)}"))
     return code or int(row.status is not Status.READY)

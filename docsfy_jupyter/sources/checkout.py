@@ -26,7 +26,6 @@ _LFS = b"version https://git-lfs.github.com/spec/"
 _LFS_LARGEST = 1024  # a pointer has about 130 bytes
 _LFS_LOOKED_AT = 5000
 _SIZE_EVERY = 0.5
-_NAMED_BRANCHES = 20
 _FETCH_LIMIT = 120.0
 _STATUS_LIMIT = 60.0
 
@@ -130,10 +129,7 @@ async def _find_ref(given: Git, source: Source, ref: str, policy: SourcePolicy) 
         return git, refs, "tag"
     if not refs.heads and not refs.tags:
         raise SourceFailed(f"{source.display} is empty: it has no commit yet. Push one, then start again.")
-    names = sorted(refs.heads)
-    more = f" and {len(names) - _NAMED_BRANCHES} more" if len(names) > _NAMED_BRANCHES else ""
-    there = ", ".join(names[:_NAMED_BRANCHES]) + more
-    raise SourceFailed(f"branch {ref} not found in {source.display}. Its branches: {there or 'none'}.", branches=names)
+    raise SourceFailed(refs.without(ref, source), branches=sorted(refs.heads))
 
 
 async def read_refs_within(git: Git, limit: float) -> tuple[Git, Refs]:

@@ -6,12 +6,15 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from importlib import import_module
 
 from docsfy_jupyter.errors import BadRequest, ChildNotStarted, ChildTimeout, SourceFailed
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.sources.git import Git, open_git
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
+
+_NAMED_BRANCHES = 20
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,15 @@ class Refs:
     heads: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     head_commit: str | None = None
+
+    def without(self, ref: str, source: Source) -> str:
+        """Say that a branch or tag is not there, with the names that are near and the branches that there are."""
+        near = get_close_matches(ref, [*self.heads, *self.tags], n=3)
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        names = sorted(self.heads)
+        more = f" and {len(names) - _NAMED_BRANCHES} more" if len(names) > _NAMED_BRANCHES else ""
+        there = ", ".join(names[:_NAMED_BRANCHES]) + more
+        return f"branch {ref} not found in {source.display}.{meant} Its branches: {there or 'none'}."
 
 
 async def read_refs(git: Git, *patterns: str, limit: float | None = None) -> Refs:

@@ -153,6 +153,16 @@ def test_delete_without_a_terminal_wants_yes(run: Run, shared_repo: Path, monkey
     assert run("status", "without-terminal")[0] == 0
 
 
+def test_a_branch_that_is_not_there_names_what_is_near_and_how_its_row_goes(run: Run, shared_repo: Path) -> None:
+    code, out, _ = run("generate", str(shared_repo), "--name", "mistyped", "--branch", "mian")
+    assert code == 1
+    assert f"\n    branch mian not found in {shared_repo}. Did you mean main? Its branches: main" in out
+    *_, delete = out.splitlines()[-1].partition("jupyter docsfy ")
+    assert delete == "delete mistyped/mian/local/static"
+    assert run(*delete.split(), "--yes")[:2] == (0, "Deleted mistyped/mian/local/static\n")
+    assert "mistyped" not in run("list")[1]
+
+
 def test_a_run_that_fails_is_exit_code_1_with_its_reason(run: Run, shared_repo: Path, tmp_path: Path) -> None:
     out_dir = tmp_path / "site"
     model = ("--provider", "fake", "--model", "pages=2,fail=page-1", "--name", "fails", "--output", str(out_dir))

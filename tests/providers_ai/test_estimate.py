@@ -140,7 +140,7 @@ async def test_only_a_run_that_may_pay_again_has_a_question(agents: Agents, demo
 async def test_an_estimate_refuses_what_a_start_refuses(demo_repo: Path, tmp_path: Path) -> None:
     async with running(tmp_path) as manager:
         for more, says in (
-            ({"branch": "no-such"}, "no branch or tag 'no-such'"),
+            ({"branch": "no-such"}, "branch no-such not found in .* Its branches: main"),
             ({"provider": "none"}, "no provider"),
             ({"branch": "-x"}, "branch"),
         ):

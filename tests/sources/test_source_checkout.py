@@ -12,7 +12,7 @@ import pytest
 from docsfy_jupyter.errors import BadRequest, SourceFailed
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.sources.checkout import Checkout, changed_files, checkout
-from docsfy_jupyter.sources.remote import DefaultBranches, default_branch, remote_head
+from docsfy_jupyter.sources.remote import DefaultBranches, Refs, default_branch, remote_head
 from docsfy_jupyter.sources.rules import Source, SourcePolicy, parse_source
 
 POLICY = SourcePolicy()
@@ -75,6 +75,21 @@ async def test_the_default_branch_need_not_be_main_and_a_missing_one_names_those
     with pytest.raises(SourceFailed, match=r"branch main not found .* Its branches: trunk\."):
         await clone(repo, "main", tmp_path / "c", processes)
     assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("ref", "says"),
+    [
+        ("mian", "branch mian not found in /r. Did you mean main? Its branches: b00, b01, "),
+        ("v1.1", "branch v1.1 not found in /r. Did you mean v1.10? Its branches: b00, "),
+        ("other", "branch other not found in /r. Its branches: b00, "),
+    ],
+)
+def test_a_mistyped_branch_is_answered_with_the_names_that_are_near(ref: str, says: str) -> None:
+    there = Refs("main", dict.fromkeys(("main", *(f"b{number:02}" for number in range(25))), "c"), {"v1.10": "c"})
+    said = there.without(ref, Source("path", "/r", "/r", "r"))
+    assert said.startswith(says)
+    assert said.endswith(", b18, b19 and 6 more.")
 
 
 async def test_a_tag_is_cloned_as_a_tag_at_its_commit(processes: Processes, tmp_path: Path) -> None:
