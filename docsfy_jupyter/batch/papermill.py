@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -63,8 +64,9 @@ def check_installed() -> None:
     """
     missing = [name for name in ("papermill", "ipykernel") if find_spec(name) is None]
     if missing:
-        line = f"{sys.executable} -m pip install 'docsfy-jupyter[batch]'"
-        raise ClientError(f"A batch runs a notebook, and {' and '.join(missing)} to do so is not installed: {line}")
+        line = f"{shlex.quote(sys.executable)} -m pip install 'docsfy-jupyter[batch]'"
+        lacks = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
+        raise ClientError(f"Nothing was started: a batch is run as a notebook, and {lacks}. Install what it needs: {line}")
 
 
 def run_notebook(

@@ -58,7 +58,7 @@ _EXIT_CODES = (
     "Exit codes: 0 done (generate: the documentation is ready), 1 the run failed or was aborted or doctor found something, "
     "2 bad input, 3 no server, 130 interrupted."
 )
-_CODES = "Exit codes: 0 all ready, 1 some failed, 2 the file is wrong, 3 no server, 130 ended by a signal."
+_CODES = "Exit codes: 0 all ready, 1 some failed or it could not begin, 2 the file is wrong, 3 no server, 130 ended by a signal."
 _Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 

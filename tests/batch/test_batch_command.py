@@ -250,9 +250,16 @@ def test_no_server_is_exit_code_3_and_no_papermill_names_the_line_that_installs_
     file.write_text("variants: [{repo: a}]", "utf-8")
     assert main(["batch", str(file), "--url", "http://127.0.0.1:9/", "--output", str(tmp_path / "runs")]) == 3
     capsys.readouterr()
-    monkeypatch.setattr("docsfy_jupyter.batch.papermill.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "papermill", None)  # what Python knows of a package that is not there
+    monkeypatch.setattr(sys, "executable", "/my env/python")
     assert main(["batch", str(file)]) == 1
-    assert "-m pip install 'docsfy-jupyter[batch]'" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "Error: Nothing was started: a batch is run as a notebook, and papermill is not installed. Install what it needs: "
+        "'/my env/python' -m pip install 'docsfy-jupyter[batch]'\n"
+    )
+    monkeypatch.setitem(sys.modules, "ipykernel", None)
+    assert main(["batch", str(file), "--json"]) == 1
+    assert "papermill and ipykernel are not installed." in json.loads(capsys.readouterr().out)["error"]
 
 
 def test_without_a_server_it_has_a_private_one_for_its_time(bench: Bench, tmp_path: Path) -> None:
