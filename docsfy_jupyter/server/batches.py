@@ -31,7 +31,7 @@ class Batches:
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
         self._asked: dict[tuple[str, str], tuple[Sequence[Mapping[str, Any]], asyncio.Task[dict[str, Any]]]] = {}
-        self._given_up: set[str] = set()  # batches that are aborted while they are being started
+        self._given_up: set[tuple[str, str]] = set()  # users' batches that are aborted while they are being started
 
     async def start(self, items: Sequence[Mapping[str, Any]], user: str, batch_id: str) -> dict[str, Any]:
         """Start a run for every item that can be accepted.
@@ -65,13 +65,15 @@ class Batches:
             del self._asked[old]
         return await asyncio.shield(task)
 
-    async def give_up(self, batch_id: str) -> None:
-        """Start no more runs of a batch; returns once those that were being started are."""
-        tasks = [task for (_, known), (_, task) in self._asked.items() if known == batch_id and not task.done()]
+    async def give_up(self, batch_id: str, user: str) -> None:
+        """Start no more runs of a user's batch, else of whoever has one of that id; returns once those being started are."""
+        named = {key for key in self._asked if key[1] == batch_id}
+        keys = named & {(user, batch_id)} or named
+        tasks = [task for key in keys if not (task := self._asked[key][1]).done()]
         if tasks:
-            self._given_up.add(batch_id)
+            self._given_up |= keys
             await asyncio.wait(tasks)
-            self._given_up.discard(batch_id)
+            self._given_up -= keys
 
     async def _started(self, items: Sequence[Mapping[str, Any]], user: str, batch_id: str) -> dict[str, Any]:
         room, batch = asyncio.Semaphore(_AT_ONCE), self._manager.batch(batch_id)
@@ -90,7 +92,7 @@ class Batches:
 
     async def _start_one(self, item: Mapping[str, Any], user: str, batch: Batch) -> dict[str, Any]:
         try:
-            if batch.batch_id in self._given_up:
+            if (user, batch.batch_id) in self._given_up:
                 raise Conflict("The batch was aborted before this run was started.")
             return accepted(await self._manager.generate(validated(GenerateRequest, item), user, batch))
         except DocsfyError as error:
@@ -117,12 +119,13 @@ class BatchHandler(DocsfyHandler):
             return text
 
     async def _found(self) -> tuple[str, list[dict[str, Any]], list[Variant]]:
-        """Return the batch's id, its runs, and the rows whose latest run is one of them."""
+        """Return the batch's id, its runs (of two users who chose one id the caller's), and the rows whose latest run is one."""
         store = await self.manager.ready()
         batch_id = self._batch_id
         runs, _ = await store.list_runs({"batch": batch_id}, MAX_BATCH, 0)
         if not runs:
             raise NotFound(f"There is no batch {batch_id[:60]!r}.")
+        runs = [run for run in runs if run["started_by"] == self.caller] or runs
         rows = (self.manager.feed.of_run(run["generation_id"]) for run in runs)
         return batch_id, runs, [row for row in rows if row is not None]
 
@@ -153,7 +156,7 @@ class BatchHandler(DocsfyHandler):
     async def abort_batch(self) -> None:
         """Abort every run of a batch that is in progress."""
         batches: Batches = self.settings[BATCHES_SETTING]
-        await batches.give_up(self._batch_id)
+        await batches.give_up(self._batch_id, self.caller)
         batch_id, _, rows = await self._found()
         active = [row for row in rows if row.status is Status.GENERATING]
         ends = await asyncio.gather(

@@ -64,7 +64,8 @@ class GenerateQuery(Query):
     batch_id: UUID | None = Field(
         default=None,
         description="With a list: the id of its batch. The same id and list again start nothing and get the same answer, so that "
-        "a request whose answer was lost can be repeated.",
+        "a request whose answer was lost can be repeated. The answer is remembered until the server ends: after a restart the "
+        "list is started again, and what is up to date by then costs nothing.",
     )
 
 

@@ -66,11 +66,29 @@ async def test_what_is_aborted_while_it_is_being_started_is_not_started_any_furt
         starting = asyncio.create_task(batches.start(items, "me", "b"))
         while not manager.active:
             await asyncio.sleep(0)
-        await batches.give_up("b")
+        await batches.give_up("b", "me")
         codes = [item.get("code") for item in (await starting)["items"]]
         assert codes == [None] * manager.active + ["conflict"] * (40 - manager.active)
         assert 0 < manager.active < 40
         assert (await batches.start(items, "me", "b"))["items"][-1]["code"] == "conflict"
+
+
+async def test_two_users_who_choose_one_id_have_a_batch_each(tmp_path: Path, demo_repo: Path) -> None:
+    def items(name: str) -> list[dict[str, str]]:
+        return [{"repo_path": str(demo_repo), "provider": "fake", "model": f"pages=1,sleep=30,n={n}", "name": name} for n in range(20)]
+
+    async with running(tmp_path) as manager:
+        batches = Batches(manager)
+        ada, ben = (asyncio.create_task(batches.start(items(user), user, "b")) for user in ("ada", "ben"))
+        while len({row.owner for row in manager.feed.rows()}) < 2:
+            await asyncio.sleep(0)
+        await batches.give_up("b", "ada")
+        codes = [[item.get("code") for item in (await task)["items"]] for task in (ada, ben)]
+        assert codes[0].count("conflict") > 0
+        assert codes[1] == [None] * 20
+        assert {row.owner for row in manager.feed.rows() if row.name == "ben"} == {"ben"}
+        store = await manager.ready()
+        assert {run["started_by"] for run in (await store.list_runs({"batch": "b"}, 100, 0))[0]} == {"ada", "ben"}
 
 
 def test_a_batch_is_aborted_whole_and_a_second_time_nothing(shared_server: Server, shared_repo: Path) -> None:
