@@ -90,6 +90,11 @@ class DocsfyHandler(APIHandler):
             return str(user.username)
         return str(self.settings.get("docsfy_owner") or getpass.getuser())
 
+    def set_default_headers(self) -> None:
+        """Name the server in every answer, errors too: they are told from those of a server, or a proxy, of somebody else."""
+        super().set_default_headers()
+        self.set_header(SERVER_ID_HEADER, self.settings.get(SERVER_ID_SETTING, ""))
+
     async def prepare(self, **_: Any) -> None:
         """Authenticate (Jupyter's means, or the extension's own secret that kernels inherit), then authorise."""
         self._track_activity = self.request.method not in ("GET", "HEAD", "OPTIONS")
@@ -117,7 +122,6 @@ class DocsfyHandler(APIHandler):
         if not await self.may(action):
             reason = f"Jupyter's authorizer refuses {action} of docsfy"
             raise errors.NotPermitted(f"This user may not {_DOING[action]} here: {reason}.")
-        self.set_header(SERVER_ID_HEADER, self.settings.get(SERVER_ID_SETTING, ""))
         self.check_method()
 
     def get_login_url(self) -> str:

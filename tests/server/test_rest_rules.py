@@ -93,6 +93,20 @@ def test_a_body_that_is_no_json_object_is_400(shared_server: Server, body: bytes
     assert words in answer["detail"]
 
 
+def test_every_answer_names_the_server_errors_too(shared_server: Server) -> None:
+    named = shared_server.call("GET", "health").headers["docsfy-server"]
+    assert len(named) == 16
+    answers = {
+        shared_server.call("POST", "api/generate", json={}): 400,
+        httpx.get(f"{shared_server.api}api/projects", trust_env=False): 403,
+        shared_server.call("GET", "api/nothing"): 404,
+        shared_server.call("PUT", "api/projects"): 405,
+        shared_server.call("POST", "api/generate", json={"repo_url": "x" * (1 << 21)}): 413,
+    }
+    assert [answer.status_code for answer in answers] == list(answers.values())
+    assert {answer.headers.get("docsfy-server") for answer in answers} == {named}
+
+
 def test_a_body_of_megabytes_is_413(shared_server: Server) -> None:
     answer = shared_server.call("POST", "api/generate", json={"repo_url": "x" * (1 << 21)})
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
