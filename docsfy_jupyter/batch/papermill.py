@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from docsfy_jupyter.batch.progress import VARIABLE, ProgressReader
 from docsfy_jupyter.batch.receipts import has_begun
 from docsfy_jupyter.client.discovery import URL_VARIABLE, Address
 from docsfy_jupyter.errors import ClientError
+from docsfy_jupyter.temporary import owned_folder
 
 # without a grammar of international addresses, which takes 3 CPU seconds to load and which no notebook's check needs
 _LAUNCH = "import sys; sys.modules['rfc3987_syntax'] = None; from papermill.cli import papermill; papermill()"
@@ -96,8 +96,7 @@ def run_notebook(
     KeyboardInterrupt
         papermill and its kernel are ended by then; the runs on the server are not.
     """
-    with tempfile.TemporaryDirectory(prefix="docsfy-batch-") as made:
-        folder = Path(made)
+    with owned_folder("docsfy-batch-") as (folder, lock):
         values = folder / "parameters.yaml"  # JSON is YAML, and keeps every type
         values.write_text(json.dumps(dict(parameters)), "utf-8")
         _write_kernel(folder)
@@ -107,19 +106,21 @@ def run_notebook(
             *("--kernel", "python3", "--no-progress-bar", "--autosave-cell-every", "5"),
         ]
         for _ in range(_STARTS):
-            ended = _attempt(command, folder, _environment(folder, address, certificates), show)
+            ended = _attempt(command, folder, lock, _environment(folder, address, certificates), show)
             if ended.code == 0 or ended.last or has_begun(receipt):
                 break
         return ended
 
 
-def _attempt(command: list[str], folder: Path, env: Mapping[str, str], show: Callable[[Mapping[str, Any]], None]) -> Ended:
+def _attempt(
+    command: list[str], folder: Path, lock: int, env: Mapping[str, str], show: Callable[[Mapping[str, Any]], None]
+) -> Ended:
     told, log = folder / "progress.jsonl", folder / "papermill.log"
     told.write_text("", "utf-8")
     reader = ProgressReader(told)
     try:
         # the working folder is an empty one: a kernel imports what lies in it
-        with log.open("wb") as out, _child(command, cwd=folder, env=env, stdout=out, stderr=out) as child:
+        with log.open("wb") as out, _child(command, cwd=folder, env=env, stdout=out, stderr=out, pass_fds=(lock,)) as child:
             while child.poll() is None:
                 _show_news(reader, show)
                 time.sleep(_LOOK)

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from docsfy_jupyter.client.client import DocsfyClient, Verify
 from docsfy_jupyter.client.discovery import Address, candidates
 from docsfy_jupyter.errors import ClientError, ServerNotFound, ServerUnreachable, StoreUnavailable
+from docsfy_jupyter.temporary import owned_folder
 
 _PATIENCE = 60.0
 
@@ -48,8 +48,8 @@ def open_client(
 
 @contextmanager
 def _private_server(data_dir: str | None) -> Iterator[Address]:
-    with tempfile.TemporaryDirectory(prefix="docsfy-private-") as folder:
-        home, port, token = Path(folder), _free_port(), secrets.token_urlsafe(24)
+    with owned_folder("docsfy-private-") as (home, lock):
+        port, token = _free_port(), secrets.token_urlsafe(24)
         (home / "root").mkdir()
         log = home / "server.log"
         with log.open("wb") as out:
@@ -60,6 +60,7 @@ def _private_server(data_dir: str | None) -> Iterator[Address]:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                pass_fds=(lock,),  # it outlives a command that is killed, for a moment
             )
         address = Address(f"http://127.0.0.1:{port}/docsfy/", token)
         try:

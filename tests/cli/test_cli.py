@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -80,9 +81,11 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_command_leaves_no_process(tmp_path: Path, demo_repo: Path, how: signal.Signals) -> None:
     command = [*COMMAND, "generate", str(demo_repo), "--provider", "fake", "--model", "pages=3,sleep=60,children=1"]
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     process = subprocess.Popen(
         [*command, "--data-dir", str(tmp_path / "data")],
-        env=environment(tmp_path), stderr=subprocess.PIPE, text=True, stdout=subprocess.PIPE, start_new_session=True,
+        env={**environment(tmp_path), "TMPDIR": str(temporary)}, stderr=subprocess.PIPE, text=True, stdout=subprocess.PIPE, start_new_session=True,
         preexec_fn=heeds_interrupts,
     )  # fmt: skip
     assert process.stderr is not None
@@ -101,3 +104,14 @@ def test_an_interrupted_command_leaves_no_process(tmp_path: Path, demo_repo: Pat
         assert process.returncode == 130
         assert "Aborting… (until every process of the run is gone" in errors
         assert " · aborted · " in output
+    left = list(temporary.iterdir())
+    assert [path.name.startswith("docsfy-private-") for path in left] == ([True] if how is signal.SIGKILL else [])
+    others = {temporary / name for name in ("docsfy-private-without-lock", "docsfy-private-in-use", "other", "docsfy-private-link")}
+    for path in others - {temporary / "docsfy-private-link"}:
+        path.mkdir()
+    (temporary / "docsfy-private-link").symlink_to(temporary / "other")
+    with (temporary / "docsfy-private-in-use" / "in-use.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        again = [*COMMAND, "list", "--data-dir", str(tmp_path / "data")]
+        subprocess.run(again, env={**environment(tmp_path), "TMPDIR": str(temporary)}, timeout=120, check=True, stdout=subprocess.DEVNULL)
+    assert set(temporary.iterdir()) == others, "what a killed command left is gone, and nothing else"
