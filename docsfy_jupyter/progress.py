@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal
 
-from docsfy_jupyter.models import Plan, Stage, Status, Variant
+from docsfy_jupyter.models import Stage, Status, Variant, parse_plan
 
 Kind = Literal["done", "active", "error", "pending"]
+Pages = tuple[tuple[str, str], ...]  # slug and title of every planned page, in the plan's order; empty without a plan
 
 _LABELS = {Status.GENERATING: "Generating…", Status.READY: "Complete", Status.ERROR: "Failed", Status.ABORTED: "Aborted"}
 _PAGE_STAGES = (Stage.GENERATING_PAGES, Stage.RENDERING)
@@ -73,15 +75,15 @@ def describe(variant: Variant) -> Progress:
     Progress
         Never NaN, never above 100, and 100 only with ``ready``.
     """
-    plan = variant.plan()
-    total = len(plan.pages()) if plan else 0
+    pages = _planned(variant.plan_json)
+    total = len(pages)
     return Progress(
         status=variant.status,
         label=_label(variant, total),
         percent=percentage(variant.page_count, total, variant.status),
         text=pages_text(variant.page_count, total),
         total=total,
-        log=tuple(_log(variant, plan)),
+        log=tuple(_log(variant, pages)),
     )
 
 
@@ -103,9 +105,15 @@ def pages_text(count: int, total: int) -> str:
 
 def text_line(variant: Variant, as_of: str) -> str:
     """Return the one-line text form: ``name · provider/model · status · 3 / 12 pages · as of <time>``."""
-    plan = variant.plan()
-    pages = pages_text(variant.page_count, len(plan.pages()) if plan else 0)
+    pages = pages_text(variant.page_count, len(_planned(variant.plan_json)))
     return f"{variant.name} · {variant.ai_provider}/{variant.ai_model} · {variant.status.value} · {pages} · as of {as_of}"
+
+
+@lru_cache(maxsize=64)
+def _planned(plan_json: str | None) -> Pages:
+    """Read what a plan says here; kept, since a run's row changes with every page and its plan stays the same text."""
+    plan = parse_plan(plan_json)
+    return tuple((page.slug, page.title or page.slug) for page in plan.pages()) if plan else ()
 
 
 def _label(variant: Variant, total: int) -> str:
@@ -114,26 +122,26 @@ def _label(variant: Variant, total: int) -> str:
     return _LABELS[variant.status]
 
 
-def _log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
+def _log(variant: Variant, pages: Pages) -> Iterator[LogEntry]:
     if variant.status is Status.READY:
-        yield from _ready_log(variant, plan)
+        yield from _ready_log(variant, pages)
     elif variant.status is Status.GENERATING:
-        yield from _generating_log(variant, plan)
+        yield from _generating_log(variant, pages)
     else:
-        yield from _ended_log(variant, plan)
+        yield from _ended_log(variant, pages)
 
 
-def _ready_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
+def _ready_log(variant: Variant, pages: Pages) -> Iterator[LogEntry]:
     if variant.current_stage is Stage.UP_TO_DATE:
         yield LogEntry("done", "Repository unchanged, docs already up to date", variant.updated_at)
         return
-    yield from _prepared(variant, plan)
-    yield from _done_pages(variant, plan)
+    yield from _prepared(variant, pages)
+    yield from _done_pages(variant, pages)
     yield LogEntry("done", "Rendered documentation site", variant.checking_since or variant.last_generated)
     yield LogEntry("done", "Documentation ready!", variant.last_generated)
 
 
-def _generating_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
+def _generating_log(variant: Variant, pages: Pages) -> Iterator[LogEntry]:
     stage, times = variant.current_stage, variant.stage_times
     if stage is None or stage is Stage.UP_TO_DATE:
         yield LogEntry("active", "Starting generation...", variant.started_at)
@@ -146,10 +154,10 @@ def _generating_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
         yield LogEntry("done", "Cloned repository", times.get(stage))
         yield LogEntry("active", _planning_text(stage), times.get(stage))
     else:
-        yield from _prepared(variant, plan)
-        yield from _done_pages(variant, plan)
+        yield from _prepared(variant, pages)
+        yield from _done_pages(variant, pages)
         if stage is Stage.GENERATING_PAGES:
-            yield from _active_pages(variant, plan, "active", "Generating")
+            yield from _active_pages(variant, pages, "active", "Generating")
         elif variant.checking_since:
             yield LogEntry("done", "Rendered documentation site", variant.checking_since)
             yield LogEntry("active", "Checking pages against the repository...", variant.checking_since)
@@ -175,7 +183,7 @@ def _to_come(stage: Stage) -> list[str]:
     return steps[passed[stage] :]
 
 
-def _ended_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
+def _ended_log(variant: Variant, pages: Pages) -> Iterator[LogEntry]:
     failed = variant.status is Status.ERROR
     word = "Failed" if failed else "Aborted"
     stage, end = variant.failed_stage, variant.updated_at
@@ -186,40 +194,40 @@ def _ended_log(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
         what = "incremental update" if stage is Stage.INCREMENTAL_PLANNING else "documentation structure"
         yield LogEntry("error", f"{word} planning {what}", end)
     elif stage in _PAGE_STAGES or (stage is None and variant.page_count > 0):
-        yield from _prepared(variant, plan)
-        yield from _done_pages(variant, plan)
+        yield from _prepared(variant, pages)
+        yield from _done_pages(variant, pages)
         if stage is Stage.RENDERING and variant.checking_since:
             yield LogEntry("done", "Rendered documentation site", variant.checking_since)
             yield LogEntry("error", f"{word} checking pages against the repository", end)
         elif stage is Stage.RENDERING:
             yield LogEntry("error", f"{word} rendering HTML site", end)
         else:
-            yield from _broken_pages(variant, plan, word)
+            yield from _broken_pages(variant, pages, word)
     yield LogEntry("error", "Generation failed" if failed else "Generation aborted", end)
 
 
-def _broken_pages(variant: Variant, plan: Plan | None, word: str) -> Iterator[LogEntry]:
-    if variant.failed_pages and plan:
-        numbers = {page.slug: (i, page.title or page.slug) for i, page in enumerate(plan.pages(), 1)}
+def _broken_pages(variant: Variant, pages: Pages, word: str) -> Iterator[LogEntry]:
+    if variant.failed_pages and pages:
+        numbers = {slug: (i, title) for i, (slug, title) in enumerate(pages, 1)}
         for page in variant.failed_pages:
             number, title = numbers.get(page.slug, ("?", page.slug))
             yield LogEntry("error", f"{word} generating page {number} of {len(numbers)}: {title}", variant.updated_at)
         return
-    yield from _active_pages(variant, plan, "error", f"{word} generating")
+    yield from _active_pages(variant, pages, "error", f"{word} generating")
 
 
-def _prepared(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
+def _prepared(variant: Variant, pages: Pages) -> Iterator[LogEntry]:
     times = variant.stage_times
     planning = times.get(Stage.PLANNING) or times.get(Stage.INCREMENTAL_PLANNING)
-    pages = times.get(Stage.GENERATING_PAGES)
-    total = f" ({len(plan.pages())} pages)" if plan else ""
-    yield LogEntry("done", "Cloned repository", planning or pages)
-    yield LogEntry("done", f"Planned documentation structure{total}", pages)
+    writing = times.get(Stage.GENERATING_PAGES)
+    total = f" ({len(pages)} pages)" if pages else ""
+    yield LogEntry("done", "Cloned repository", planning or writing)
+    yield LogEntry("done", f"Planned documentation structure{total}", writing)
 
 
-def _done_slugs(variant: Variant, plan: Plan) -> list[str]:
+def _done_slugs(variant: Variant, pages: Pages) -> list[str]:
     """Return the slugs of the counted pages: reused ones in the plan's order, then this run's in the order of their end."""
-    order = [page.slug for page in plan.pages()]
+    order = [slug for slug, _ in pages]
     known = set(order)
     finished = [slug for slug in variant.pages_done if slug in known]
     elsewhere = {*finished, *variant.pages_active, *(page.slug for page in variant.failed_pages)}
@@ -228,29 +236,28 @@ def _done_slugs(variant: Variant, plan: Plan) -> list[str]:
     return others[:reused] + finished
 
 
-def _done_pages(variant: Variant, plan: Plan | None) -> Iterator[LogEntry]:
-    if plan is None:
+def _done_pages(variant: Variant, pages: Pages) -> Iterator[LogEntry]:
+    if not pages:
         for number in range(1, min(variant.page_count, 200) + 1):
             yield LogEntry("done", f"Generated page {number} of ?: Page {number}")
         return
-    titles = {page.slug: page.title or page.slug for page in plan.pages()}
-    for number, slug in enumerate(_done_slugs(variant, plan), 1):
+    titles = dict(pages)
+    for number, slug in enumerate(_done_slugs(variant, pages), 1):
         yield LogEntry("done", f"Generated page {number} of {len(titles)}: {titles[slug]}", variant.page_times.get(slug))
 
 
-def _active_pages(variant: Variant, plan: Plan | None, kind: Kind, verb: str) -> Iterator[LogEntry]:
-    if plan is None:
+def _active_pages(variant: Variant, pages: Pages, kind: Kind, verb: str) -> Iterator[LogEntry]:
+    if not pages:
         number = variant.page_count + 1
         yield LogEntry(kind, f"{verb} page {number} of ?: Page {number}")
         return
-    pages = plan.pages()
-    titles = {page.slug: page.title or page.slug for page in pages}
-    done = _done_slugs(variant, plan)
+    titles = dict(pages)
+    done = _done_slugs(variant, pages)
     if len(done) >= len(pages):
         return
     active = [slug for slug in variant.pages_active if slug in titles]
     if not active:
         finished = set(done)
-        active = [page.slug for page in pages if page.slug not in finished][:1]
+        active = [slug for slug, _ in pages if slug not in finished][:1]
     for number, slug in enumerate(active, len(done) + 1):
         yield LogEntry(kind, f"{verb} page {number} of {len(pages)}: {titles[slug]}")

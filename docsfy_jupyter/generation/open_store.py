@@ -51,9 +51,10 @@ class OpenStore:
         StoreUnavailable
             The database is held by another process or cannot be opened; it is tried again.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self._tried.wait()
+        if not self._tried.is_set():  # every request asks, and a time limit takes as long as the answer to some
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await self._tried.wait()
         if self.store is None:
             raise self._problem or StoreUnavailable("The database is not open.")
         return self.store
