@@ -77,7 +77,7 @@ def iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class VariantKey:
     """What tells one variant from another.
 
@@ -228,7 +228,7 @@ def parse_plan(text: str | None) -> Plan | None:
     return plan if plan.pages() else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One row: a documentation set and the state of its current or latest run.
 
