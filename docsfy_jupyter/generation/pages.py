@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from docsfy_jupyter.errors import CostLimitReached, DocsfyError, PagesFailed, ProviderFailed
@@ -30,7 +30,6 @@ class PageWriter:
         self._job, self._emit, self._session = job, emit, session
         self._clone, self._plan, self._keys = clone, plan, keys
         self._files = {file.path: file for file in clone.files}
-        self._room = asyncio.Semaphore(job.provider.concurrent_pages or job.concurrent_pages)
         self._failed: list[FailedPage] = []
         self._ended = asyncio.Event()  # of one of those in work
         self._left = 0  # pages that were not begun, since the run has cost what it may
@@ -48,10 +47,11 @@ class PageWriter:
             At once, when no page can succeed.
         """
         job = self._job
+        waiting = iter(pages)
         try:
             async with asyncio.TaskGroup() as group:
-                for page in pages:
-                    group.create_task(self._write(page))
+                for _ in range(job.provider.concurrent_pages or job.concurrent_pages):
+                    group.create_task(self._write(waiting))
         except* (DocsfyError, OSError) as errors:
             raise errors.exceptions[0] from None
         if self._left:
@@ -84,16 +84,17 @@ class PageWriter:
             occurred_at=utc_now(),
         )
 
-    async def _write(self, page: PlanPage) -> None:
+    async def _write(self, waiting: Iterator[PlanPage]) -> None:
+        """Write one page after the other of those that several share."""
         budget = self._job.budget
-        async with self._room:
+        for page in waiting:
             # near the limit, those in work may use up what is left of it
             while budget.working and not budget.spares:
                 self._ended.clear()
                 await self._ended.wait()
             if budget.used_up:
                 self._left += 1
-                return
+                continue
             budget.working += 1
             try:
                 await self._written(page)
