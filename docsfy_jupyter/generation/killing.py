@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from docsfy_jupyter.generation.priority import step_up
 
 MARKER = "DOCSFY_CHILD"
 WATCHER_MARKER = "DOCSFY_WATCHER"
+_MARKS = re.compile(rb"\0" + MARKER.encode() + rb"=([^\0]*)(?=\0)")
 _T = TypeVar("_T")
 _LONGEST_LOOK = 0.04  # seconds between two looks at all processes of the machine
 
@@ -98,17 +100,46 @@ def _listed_descendants(pid: int) -> list[int]:
     return found
 
 
-def marked(mark: str) -> list[psutil.Process]:
-    """Return the processes that carry the mark in their environment: daemons too, which have no parent to be found by."""
-    entry = f"{MARKER}={mark}"
+def marked() -> dict[str, list[int]]:
+    """Return the processes that carry a mark in their environment: daemons too, which have no parent to be found by."""
+    found: dict[str, list[int]] = {}
+    for pid, mark in _marks():
+        found.setdefault(mark, []).append(pid)
+    return found
+
+
+def _marks() -> Iterator[tuple[int, str]]:
     if Path("/proc/self/environ").exists():
-        return _processes(watcher.marked_pids(b"\0" + entry.encode() + b"\0"))
-    found: list[psutil.Process] = []
+        for pid, environment in watcher.environments():
+            for mark in _MARKS.findall(environment):
+                yield pid, os.fsdecode(mark)
+        return
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.environ().get(MARKER) == mark:
-                found.append(process)
-    return found
+            yield process.pid, process.environ().get(MARKER, "")
+
+
+class MarkSearch:
+    """Looks for marked processes in a thread, once for all who wait.
+
+    A search reads the environment of every process of the machine. Many runs have children that end at the same time, and
+    their threads would take the processor, and Python's lock, from the event loop.
+    """
+
+    def __init__(self) -> None:
+        self._next: asyncio.Task[dict[str, list[int]]] | None = None  # it has not begun
+        self._turn = asyncio.Lock()
+
+    async def of(self, mark: str) -> list[psutil.Process]:
+        """Return the processes with a mark; the search begins after this call."""
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._search())
+        return _processes((await asyncio.shield(self._next)).get(mark, []))
+
+    async def _search(self) -> dict[str, list[int]]:
+        async with self._turn:
+            self._next = None  # who asks from now on may mean a process that is younger
+            return await off_loop(marked)
 
 
 def _processes(pids: list[int]) -> list[psutil.Process]:
@@ -141,15 +172,17 @@ def reap_orphans(processes: list[psutil.Process]) -> None:
             os.waitpid(process.pid, os.WNOHANG)
 
 
-async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: float) -> None:
+async def kill_tree(
+    pid: int, marked_ones: Callable[[], Awaitable[list[psutil.Process]]], exited: Callable[[], bool], grace: float
+) -> None:
     """End a child whole: it and all below it TERM, `grace` seconds, KILL, then all that has its mark; returns when it is reaped.
 
     Parameters
     ----------
     pid : int
         The child, which is the leader of its own process group.
-    mark : str
-        Its value of ``DOCSFY_CHILD``.
+    marked_ones : callable
+        Finds the processes that have its mark.
     exited : callable
         Whether the child itself was reaped.
     grace : float
@@ -164,7 +197,7 @@ async def kill_tree(pid: int, mark: str, exited: Callable[[], bool], grace: floa
         signal_group(pid, signal.SIGKILL)
     kill_each(known)
     for _ in range(20):  # again while something is found: it may fork while it is hunted
-        found = await off_loop(lambda: marked(mark))
+        found = await marked_ones()
         if not found:
             break
         known += found

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from docsfy_jupyter.errors import ChildError, ChildOutputTooLarge, ChildTimeout
-from docsfy_jupyter.generation.killing import MARKER, Watcher, kill_tree, off_loop, unbroken
+from docsfy_jupyter.generation.killing import MARKER, MarkSearch, Watcher, kill_tree, off_loop, unbroken
 from docsfy_jupyter.generation.priority import step_back
 from docsfy_jupyter.generation.secrets import masked, secrets_of
 from docsfy_jupyter.generation.starting import not_started
@@ -140,6 +140,7 @@ class Processes:
         self.instance = instance or uuid.uuid4().hex
         self._grace = kill_grace
         self._watcher = Watcher(self.instance)
+        self._marks = MarkSearch()
         self._children: set[_Child] = set()
         self._closed = False
 
@@ -293,7 +294,7 @@ class Processes:
     async def _end(self, child: _Child) -> None:
         """Kill what is left of a child and forget it."""
         try:
-            await kill_tree(child.process.pid, child.mark, lambda: child.exited, self._grace)
+            await kill_tree(child.process.pid, lambda: self._marks.of(child.mark), lambda: child.exited, self._grace)
         finally:
             # asyncio has no public way to close the pipes of a child; when somebody else holds them they would stay open
             transport: asyncio.SubprocessTransport | None = getattr(child.process, "_transport", None)

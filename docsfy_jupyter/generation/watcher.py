@@ -13,25 +13,29 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterator
 
 
-def marked_pids(marker: bytes) -> list[int]:
-    """Return the processes whose environment holds the marker; none where there is no ``/proc``."""
-    found: list[int] = []
+def environments() -> Iterator[tuple[int, bytes]]:
+    """Yield the processes that may be looked at, each with its environment; none where there is no ``/proc``."""
     try:
         names = os.listdir("/proc")
     except OSError:
-        return found
+        return
     for name in names:
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
-            with open(f"/proc/{name}/environ", "rb") as stream:
-                if marker in b"\0" + stream.read():
-                    found.append(int(name))
+            with open(f"/proc/{name}/environ", "rb", buffering=0) as stream:
+                environment = stream.read()
         except OSError:
             continue  # gone, or another user's
-    return found
+        yield int(name), b"\0" + environment
+
+
+def marked_pids(marker: bytes) -> list[int]:
+    """Return the processes whose environment holds the marker."""
+    return [pid for pid, environment in environments() if marker in environment]
 
 
 def clean_up(groups: set[int], folders: set[bytes], marker: bytes) -> None:
