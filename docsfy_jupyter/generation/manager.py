@@ -107,6 +107,10 @@ class Manager:
         """
         return await self._opened.ready()
 
+    async def opened(self) -> None:
+        """Wait until recovery has ended, however long another process holds the database."""
+        await self._opened.opened.wait()
+
     async def check(self) -> None:
         """Say whether the store is open and has everything that happened.
 

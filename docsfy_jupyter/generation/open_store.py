@@ -32,6 +32,11 @@ class OpenStore:
         Told loudly of whatever was damaged.
     instance : str
         First part of the mark of this server's children.
+
+    Attributes
+    ----------
+    opened : asyncio.Event
+        Set once the store is open and the feed is filled.
     """
 
     def __init__(self, settings: Settings, feed: ChangeFeed, log: logging.Logger, instance: str) -> None:
@@ -41,6 +46,7 @@ class OpenStore:
         self._feed = feed
         self._log = log
         self._problem: DocsfyError | None = StoreUnavailable("The database is being opened; try again in a moment.")
+        self.opened = asyncio.Event()
         self._tried = asyncio.Event()  # a first attempt has ended, well or not
 
     async def ready(self) -> Store:
@@ -66,6 +72,7 @@ class OpenStore:
                 store = await Store.open(self._settings.data_dir)
                 await self._recover(store)
                 self.store, self._problem = store, None
+                self.opened.set()
             except StoreUnavailable as error:
                 await self._wait(error)
             except Exception as error:  # noqa: BLE001  told to every caller and to the log, and tried again

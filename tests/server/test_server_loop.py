@@ -120,6 +120,45 @@ def test_jupyter_answers_while_the_store_is_locked_and_while_a_large_run_works(
     assert longest < max(1.0, times[-1] / 4), f"a gap of {longest:.2f} s in {times[-1]:.1f} s"
 
 
+COLLECTOR = """
+import atexit, gc, pathlib
+from jupyter_server.base.handlers import JupyterHandler
+from docsfy_jupyter.models import Variant
+
+class Collector(JupyterHandler):
+    def get(self):
+        searched = gc.get_objects()
+        self.finish({"left_out": gc.get_freeze_count(), "searched": len(searched), "rows": sum(type(one) is Variant for one in searched)})
+
+def _jupyter_server_extension_points():
+    return [{"module": "collector"}]
+
+def _load_jupyter_server_extension(app):
+    app.web_app.add_handlers(".*", [("/collector", Collector)])
+    atexit.register(lambda: pathlib.Path("left-out-at-the-end").write_text(str(gc.get_freeze_count())))
+"""
+
+
+def test_what_is_there_for_good_is_not_searched_for_cyclic_garbage_until_the_extension_stops(
+    demo_repo: Path, start_server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "collector.py").write_text(COLLECTOR)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    server = start_server()
+    body = {"repo_path": str(demo_repo), "branch": "main", "provider": "fake", "model": "pages=1"}
+    assert server.call("POST", "api/generate", json=body).status_code == 202
+    path = path_of("demo", "main", "fake", "pages=1")
+    assert server.ended(path)["status"] == "ready"
+    assert server.stop() == 0
+    server = start_server(frontends=["collector"], cwd=tmp_path)
+    looked = server.wait("../collector", lambda answer: answer["left_out"] > 0)
+    assert looked["rows"] == 0
+    assert looked["searched"] < looked["left_out"] / 10
+    assert server.call("GET", path).json()["status"] == "ready"
+    assert server.stop() == 0
+    assert (tmp_path / "left-out-at-the-end").read_text() == "0"
+
+
 @pytest.mark.case("J15")
 def test_a_start_answers_while_its_clone_hangs_and_a_second_try_starts_nothing(start_server: Callable[..., Server]) -> None:
     server = start_server("--DocsfyApp.allow_private_hosts=True", "--DocsfyApp.allowed_url_schemes=http")
