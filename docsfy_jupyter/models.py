@@ -266,6 +266,7 @@ class Variant:
     checking_since: str | None = None  # the site is rendered since then, and only the check of the pages is awaited
     run_cost_usd: float | None = None
     total_cost_usd: float | None = None
+    foreseen: Mapping[str, Any] | None = None  # the estimate that was asked before the run: cost_usd, seconds, at_most
     untold_calls: int = 0  # of the run, that may have cost and nobody knows how much
     findings: int = 0
     finding_list: tuple[Finding, ...] = ()
@@ -356,6 +357,7 @@ class Variant:
             checking_since=_text(row.get("checking_since")),
             run_cost_usd=money(row.get("run_cost_usd")),
             total_cost_usd=money(row.get("total_cost_usd")),
+            foreseen=row["foreseen"] if isinstance(row.get("foreseen"), Mapping) else None,
             untold_calls=whole_number(row.get("untold_calls")),
             findings=whole_number(row.get("findings")),
             finding_list=tuple(Finding(str(f["slug"]), str(f["kind"]), str(f["name"])) for f in row.get("finding_list") or ()),

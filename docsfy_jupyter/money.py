@@ -53,7 +53,8 @@ def figures(found: Mapping[str, Any]) -> dict[str, str]:
     """
     most = "at most " if found["at_most"] else ""
     pages, calls, seconds, cost = found["pages"], found["calls"], found["seconds"], found["cost_usd"]
-    price = f"{most}{dollars(cost)}{_BASIS[found['cost_basis']]}" if cost else "nothing"
+    price = f"{most}{dollars(cost)}{_BASIS[found['cost_basis']]}" if cost else "free" if found["free"] else "nothing"
+    took = "unknown" if seconds is None else f"{most or 'about '}{lasting(seconds)}"
     return {
         "pages": "unknown" if pages is None else f"{most}{pages}",
         "calls": "unknown" if calls is None else f"{most}{calls}",
@@ -61,7 +62,7 @@ def figures(found: Mapping[str, Any]) -> dict[str, str]:
         if found["tokens"] is None
         else f"{found['tokens']:,} ({found['tokens_in']:,} in, {found['tokens_out']:,} out)",
         "cost": "unknown" if cost is None else price,
-        "time": "unknown" if seconds is None else f"{most or 'about '}{lasting(seconds)}",
+        "time": "that of a clone" if pages == 0 else took,
         "known": "nothing is known yet" if found["basis"] is None else _FROM[found["basis"]],
     }
 
@@ -83,6 +84,27 @@ def estimate_text(found: Mapping[str, Any]) -> str:
     text = ", ".join(parts)
     text = f"{first}{text}" if first else f"{text[0].upper()}{text[1:]}"
     return f"{text}; {words['known']}. {found['note']}".rstrip() if found["basis"] else f"{text}. {found['note']}".rstrip()
+
+
+def compared(found: Mapping[str, Any], cost: str, seconds: float | None) -> str:
+    """Say what was foreseen of a run beside what came of it; empty where nothing can be compared.
+
+    Parameters
+    ----------
+    found : mapping
+        Of its estimate ``cost_usd``, ``seconds`` and ``at_most``.
+    cost : str
+        What it cost, as `cost_text` says it.
+    seconds : float or None
+        From its planning to its last page, as the estimate's.
+    """
+    pairs = [(dollars(found["cost_usd"]), cost or "nothing")] if found["cost_usd"] and cost != "unknown" else []
+    if found["seconds"] is not None and seconds is not None:
+        pairs.append((lasting(found["seconds"]), lasting(seconds)))
+    if not pairs:
+        return ""
+    foreseen, came = (" and ".join(words) for words in zip(*pairs, strict=True))
+    return f"{'at most ' if found['at_most'] else ''}{foreseen}, took {came}"
 
 
 def force_question(found: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from docsfy_jupyter.addresses import is_url
 from docsfy_jupyter.models import Stage, Status, Variant
-from docsfy_jupyter.money import cost_text
+from docsfy_jupyter.money import compared, cost_text
 from docsfy_jupyter.progress import LogEntry, describe, text_line
 
 MAX_LOG = 200  # lines that a screen gets; a plan of 1,000 pages must not make every update a megabyte
@@ -42,8 +42,8 @@ def screen(variant: Variant) -> dict[str, Any]:
     -------
     dict
         JSON-able. Beside the row: ``label``, ``percent``, ``text``, ``log`` (at most 200 lines), ``total`` (pages of the
-        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``checks`` (see `checks`), ``cost_text``, ``source``
-        (the body field that generates it again) and ``commit_url`` (or None).
+        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``checks`` (see `checks`), ``cost_text``,
+        ``foreseen_text``, ``source`` (the body field that generates it again) and ``commit_url`` (or None).
     """
     progress = describe(variant).to_json()
     progress["log"] = bounded_log(progress["log"])
@@ -54,9 +54,20 @@ def screen(variant: Variant) -> dict[str, Any]:
         "actions": [{"id": name, "label": label} for name, label in actions(variant, progress["total"])],
         "checks": list(checks(variant)),
         "cost_text": cost_text(variant.run_cost_usd, variant.untold_calls),
+        "foreseen_text": foreseen_text(variant),
         "source": source(variant),
         "commit_url": commit_url(variant.repo_url, variant.last_commit_sha),
     }
+
+
+def foreseen_text(variant: Variant) -> str:
+    """Compare the estimate of a run that wrote its pages with what it took; empty where there is none, or no such run."""
+    times = variant.stage_times
+    begins = [times[stage] for stage in (Stage.PLANNING, Stage.INCREMENTAL_PLANNING, Stage.GENERATING_PAGES) if stage in times]
+    if variant.foreseen is None or variant.status is not Status.READY or not begins or Stage.RENDERING not in times:
+        return ""
+    took = datetime.fromisoformat(times[Stage.RENDERING]) - datetime.fromisoformat(min(begins))
+    return compared(variant.foreseen, cost_text(variant.run_cost_usd, variant.untold_calls), took.total_seconds())
 
 
 def source(variant: Variant) -> dict[str, str]:

@@ -19,7 +19,7 @@ from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.folders import unpack_site
 from docsfy_jupyter.models import Stage, Status, Variant
 from docsfy_jupyter.money import cost_text, dollars
-from docsfy_jupyter.screen import not_found
+from docsfy_jupyter.screen import foreseen_text, not_found
 
 Command = Callable[[DocsfyClient, argparse.Namespace], int]
 
@@ -111,6 +111,8 @@ def _show(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -
     print(line_of(variant) + reason_of(variant.error_message))
     if cost := cost_text(variant.run_cost_usd, variant.untold_calls):
         print(f"Cost: {cost}" + (f"; of all its runs: {dollars(variant.total_cost_usd)}" if variant.total_cost_usd else ""))
+    if foreseen := foreseen_text(variant):
+        print(f"Estimated: {foreseen}")
     if options.output and variant.status is Status.READY:
         print(f"The site is in {options.output}/ ; open {Path(options.output) / 'index.html'}")
     elif variant.site and not options.private:

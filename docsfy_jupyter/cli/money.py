@@ -29,7 +29,8 @@ def estimate(client: DocsfyClient, options: argparse.Namespace) -> int:
     if found["page_cost_usd"]:
         print(plain(f"  A page  {dollars(found['page_cost_usd'])}"))
     if found["last_cost_usd"] is not None:
-        print(plain(f"  Last    {dollars(found['last_cost_usd'])} for {found['last_pages']} pages"))
+        price = dollars(found["last_cost_usd"]) if found["last_cost_usd"] else "free"
+        print(plain(f"  Last    {price}, {found['last_pages']} page{'' if found['last_pages'] == 1 else 's'}"))
     print(plain(found["note"]))
     if found["cost_usd"] is None and found["page_cost_usd"] is None and not found["free"]:
         address = f"{found['ai_provider']}/{found['ai_model']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, 
 from docsfy_jupyter.store.store import Store
 
 _LIMIT = 10.0  # seconds for git in a local repository
+_LATELY = 3600.0  # seconds in which a run is the one that was asked about
+_REMEMBERED = 200  # estimates
+_Told = tuple[str, str, str, str, str | None, bool]  # owner, name, provider, model, branch, force
 
 
 class Estimator:
@@ -56,6 +60,7 @@ class Estimator:
     ) -> None:
         self._settings, self._providers, self._feed = settings, providers, feed
         self._processes, self._folder = processes, folder
+        self._told: dict[_Told, tuple[float, dict[str, Any]]] = {}  # by variant and force: when, and what its row keeps
 
     async def of(self, store: Store, request: GenerateRequest, user: str) -> dict[str, Any]:
         """Estimate what a request would start.
@@ -103,8 +108,32 @@ class Estimator:
             "last_cost_usd": last["cost_usd"],
             "unavailable": await asyncio.to_thread(self._obstacle, provider, model),
         }
+        self._remember((owner, name, provider.name, model, branch, request.force), found)
         asks = request.force and not found.free
         return {**answer, "text": estimate_text(answer), "question": force_question(answer) if asks else None}
+
+    def _remember(self, told: _Told, found: Estimate) -> None:
+        """Keep the latest; a form asks at every change of a field."""
+        self._told.pop(told, None)
+        self._told[told] = time.monotonic(), {name: getattr(found, name) for name in ("cost_usd", "seconds", "at_most")}
+        for old in list(self._told)[:-_REMEMBERED]:
+            del self._told[old]
+
+    def foreseen(self, key: VariantKey, request: GenerateRequest) -> dict[str, Any] | None:
+        """Return what was lately estimated for the very run that a request starts; None where nobody asked.
+
+        Parameters
+        ----------
+        key : VariantKey
+            What the request was found to mean; an estimate of it may not have known the default branch.
+        request : GenerateRequest
+            As it came.
+        """
+        for branch in (key.branch, request.branch):
+            told = self._told.pop((key.owner, key.name, key.ai_provider, key.ai_model, branch, request.force), None)
+            if told is not None and time.monotonic() - told[0] < _LATELY:
+                return told[1]
+        return None
 
     def _obstacle(self, provider: Provider, model: str) -> str | None:
         """Say why a run could not start; a program may be looked for in folders of a network."""

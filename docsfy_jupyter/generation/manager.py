@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from docsfy_jupyter.errors import (
     AbortPending,
@@ -208,7 +209,7 @@ class Manager:
         branch = request.branch or await branches.of(source)
         key = VariantKey(name, branch, provider.name, model, request.owner or user)
         await self._endings.settle(key)
-        run = self._reserve(key, source, user)
+        run = self._reserve(key, source, user, self.estimator.foreseen(key, request))
         batch_id = batch.batch_id if batch else None
         start = RunStart(run.generation_id, key, source.display, user, utc_now(), request.force, batch_id)
         try:
@@ -231,7 +232,7 @@ class Manager:
                 return row.credential_env
         return None
 
-    def _reserve(self, key: VariantKey, source: Source, user: str) -> Run:
+    def _reserve(self, key: VariantKey, source: Source, user: str, foreseen: Mapping[str, Any] | None) -> Run:
         """Take the key: no await between the look and the taking, so that two requests never both win."""
         check_not_taken(self.feed.named(key.name), key.name, key.owner, source)
         if key in self._runs:
@@ -240,7 +241,7 @@ class Manager:
         if key in self._held:
             raise Conflict(f"{key.address} is being {self._held[key]}; try again in a moment.")
         before = self.feed.get(key)
-        row = starting_row(key, source, user, before)
+        row = starting_row(key, source, user, before).changed(foreseen=foreseen)
         run = Run(row, before, self.feed, self._writer, RunMeter(self._metrics, key.ai_provider))
         self._runs[key] = run
         self.feed.put(row)

@@ -156,6 +156,7 @@ class Screen(Drawn):
     """What a client draws of one row."""
 
     log: list[LogEntry]
+    foreseen_text: str
 
 
 Row = Variant | Screen

@@ -117,9 +117,10 @@ class RunForm {
     const nothing = !this.open || ("repo_path" in body && !body.repo_path);
     const [text, refused] = nothing ? ["", false] : await this.host.estimate(body).then((found) => [found?.text ?? "", Boolean(found?.unavailable)], (error) => [error.message, true]);
     if (mine !== this.foresight) return; // something has changed since
-    setText(this.foreseen, text);
+    const news = text === this.said ? "" : text;
+    setText(this.foreseen, news);
     setAttribute(this.foreseen, "class", `docsfy-foreseen${refused ? " docsfy-bad" : ""}`);
-    this.foreseen.hidden = !text;
+    this.foreseen.hidden = !news;
   }
 
   // -- drawing
@@ -129,10 +130,11 @@ class RunForm {
    * `again`: the body that runs a known variant once more, or null; `fixed`: what a run of another has besides; `repo`: where
    * the known variant is from; `busy`: something is under way, `starting`: by this form; `primary`: its button stands out.
    */
-  draw({ open, again, fixed, repo, provider, model, busy, starting, primary }) {
+  draw({ open, again, fixed, repo, provider, model, busy, starting, primary, said }) {
     const opened = open && !this.open;
     this.open = open;
     this.again = again;
+    this.said = said; // the message that stands above the form: it is not said below once more
     this.fixed = fixed;
     this.frame.hidden = !open;
     this.repoField.hidden = Boolean(again);

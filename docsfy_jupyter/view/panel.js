@@ -125,7 +125,8 @@ class Panel {
     const running = view.status === "generating";
     const end = running ? Date.now() : Date.parse(view.updated_at);
     const parts = [view.stage_text];
-    if (view.started_at) parts.push(`${running ? "" : "took "}${duration(end - Date.parse(view.started_at))}`);
+    const lasted = end - Date.parse(view.started_at);
+    if (view.started_at) parts.push(running ? duration(lasted) : `took ${lasted < 1000 ? "under 1 s" : duration(lasted)}`);
     const left = running && view.eta_at ? Date.parse(view.eta_at) - Date.now() : 0;
     if (left > 0) parts.push(`about ${duration(left)} left`);
     setText(this.where, parts.filter(Boolean).join(" · "));
@@ -163,6 +164,7 @@ class Panel {
     if (view?.last_commit_sha) items.push(["Commit", view.last_commit_sha.slice(0, 7), view.commit_url]);
     if (view?.last_generated) items.push(["Last generated", clock(view.last_generated)]);
     if (view?.cost_text) items.push(["Cost", view.cost_text]);
+    if (view?.foreseen_text) items.push(["Estimated", view.foreseen_text]);
     if (view?.repo_url) items.push(["Repository", view.repo_url]);
     const text = JSON.stringify(items);
     if (text === this.infoText) return;
@@ -306,6 +308,7 @@ class Panel {
       again: view && this.again(),
       fixed: branch ? { name, branch } : { name },
       repo: view?.repo_url,
+      said: view?.error_message,
       provider: view?.ai_provider ?? provider,
       model: view?.ai_model ?? model,
       busy: this.pending !== null,

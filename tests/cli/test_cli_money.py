@@ -15,7 +15,7 @@ from servers import Server
 from docsfy_jupyter.cli import main
 from docsfy_jupyter.cli.commands import status
 from docsfy_jupyter.models import Status
-from docsfy_jupyter.money import dollars, estimate_text, figures, force_question, lasting
+from docsfy_jupyter.money import compared, dollars, estimate_text, figures, force_question, lasting
 
 Run = Callable[..., tuple[int, str, str]]
 FOUND = {
@@ -70,7 +70,25 @@ def test_an_estimate_is_a_sentence_and_what_is_unknown_is_called_so() -> None:
     assert estimate_text({**FOUND, "unavailable": "No key. Set one."}) == (
         "A run would not start now: No key. Set one. If it could: 12 pages, $1.25, about 4 min; by its own history. All anew."
     )
+    nothing = figures({**FOUND, "pages": 0, "calls": 0, "seconds": None, "cost_usd": 0.0})
+    assert (nothing["pages"], nothing["cost"], nothing["time"]) == ("0", "nothing", "that of a clone")
     assert set(figures({**FOUND, **NOTHING}).values()) == {"unknown", "nothing is known yet"}
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "cost", "seconds", "text"),
+    [
+        ({}, "$1.30", 290.0, "$1.25 and 4 min, took $1.30 and 5 min"),
+        ({"at_most": True}, "at least $0.30", 20.0, "at most $1.25 and 4 min, took at least $0.30 and 20 s"),
+        ({"seconds": None}, "", 20.0, "$1.25, took nothing"),
+        ({}, "unknown", 290.0, "4 min, took 5 min"),
+        ({"cost_usd": 0.0}, "", None, ""),
+    ],
+)
+def test_an_estimate_is_compared_with_what_came_of_it(
+    foreseen: dict[str, float | bool | None], cost: str, seconds: float | None, text: str
+) -> None:
+    assert compared({**FOUND, **foreseen}, cost, seconds) == text
 
 
 def test_the_question_names_pages_and_the_last_price() -> None:
@@ -86,7 +104,7 @@ def test_an_estimate_is_printed_for_people_and_for_programs(run: Run, shared_rep
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "guessed · local/static · main"
-    assert "  Cost    nothing" in lines
+    assert "  Cost    free" in lines
     assert "  Tokens  not counted" in lines
     assert "No price of" not in out
     code, out, err = run("estimate", str(shared_repo), "--provider", "fake", "--model", "m", "--name", "guessed")
@@ -99,7 +117,7 @@ def test_an_estimate_is_printed_for_people_and_for_programs(run: Run, shared_rep
     lines = out.splitlines()
     assert (code, err) == (0, "")
     assert lines[0] == "A run would not start now: The local provider has no model 'typo'; its only model is 'static'."
-    assert "  Cost    nothing" in lines
+    assert "  Cost    free" in lines
 
 
 def test_force_asks_before_it_pays_again(run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ TITLES = [LONG if number % 3 == 1 else f"Page {number}" for number in range(1, 2
 MANY = plan(*TITLES)
 DONE = tuple(f"p{number}" for number in range(1, 121))
 COMMIT = {"last_commit_sha": "0123456789abcdef0123456789abcdef01234567", "last_generated": at(10), "site": True}
+FORESEEN = {"cost_usd": 3.1, "seconds": 30.0, "at_most": True}
 AMBIGUOUS = "Several variants fit; name the branch: demo/feature/a/local/static, demo/feature/b/local/static."
 
 ROWS = {
@@ -34,7 +35,7 @@ ROWS = {
     ),
     "rendering": CASES["rendering"].row,
     "checking": CASES["checking"].row,
-    "ready": variant(Status.READY, plan_json=MANY, page_count=200, findings=2, run_cost_usd=3.5, name="demo", **COMMIT),
+    "ready": variant(Status.READY, plan_json=MANY, page_count=200, findings=2, run_cost_usd=3.5, name="demo", foreseen=FORESEEN, **COMMIT),
     "up-to-date": CASES["up to date"].row,
     "error-html": variant(
         Status.ERROR, plan_json=MANY, page_count=198, failed_stage=Stage.GENERATING_PAGES, error_message=f"2 of 200 pages failed: {HTML}",

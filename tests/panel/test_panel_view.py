@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from panel_states import CASES, answer, plan, variant
+from panel_states import CASES, answer, at, plan, variant
 from panels import ESTIMATE, StatusPage, until
 from playwright.sync_api import Route, expect
 
@@ -160,6 +160,13 @@ def test_findings_are_folded_and_what_somebody_opened_stays_open(open_status: Op
     expect(details.nth(1).locator("li").first).to_be_hidden()
 
 
+def test_a_run_that_ended_at_once_took_no_nought_seconds(open_status: Open) -> None:
+    shown = open_status()
+    for end, took in ((at(40), "took under 1 s"), (at(40, 1), "took 1 s")):
+        shown.show(answer(variant(Status.ERROR, error_message="No.", failed_stage=Stage.CLONING, updated_at=end)))
+        expect(shown.page.locator(".docsfy-where")).to_have_text(took)
+
+
 def foreseen(shown: StatusPage) -> Any:
     return shown.page.locator(".docsfy-foreseen")
 
@@ -194,6 +201,18 @@ def test_what_a_run_would_take_is_asked_when_the_form_opens_and_changes_and_by_n
         expect(foreseen(shown)).to_have_text(refusal["detail"])
         expect(foreseen(shown)).to_have_class("docsfy-foreseen docsfy-bad")
     assert [text for text in shown.complaints if "400" not in text and "409" not in text] == []
+
+
+def test_what_the_panel_says_already_is_not_said_below_its_form_once_more(open_status: Open) -> None:
+    shown = open_status()
+    says = "branch mian not found in /r. Did you mean main? Its branches: main."
+    details = iter((f"{says} More.", says))
+    shown.page.route("**/api/estimate", lambda route: route.fulfill(status=400, json={"detail": next(details)}), times=2)
+    shown.show(answer(variant(Status.ERROR, error_message=says, failed_stage=Stage.CLONING)))
+    expect(foreseen(shown)).to_have_text(f"{says} More.")
+    shown.page.get_by_label("Model").fill("other")
+    shown.page.get_by_label("Model").press("Tab")
+    expect(foreseen(shown)).to_be_hidden()
 
 
 def test_the_form_sends_a_cost_limit_and_the_credential_of_what_is_cloned(open_status: Open) -> None:

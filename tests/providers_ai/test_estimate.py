@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from docsfy_jupyter.providers.ai.claude import ClaudeProvider
 from docsfy_jupyter.providers.base import ProviderOptions
 from docsfy_jupyter.providers.prices import Price, Prices
 from docsfy_jupyter.requests import GenerateRequest
+from docsfy_jupyter.screen import foreseen_text
 from docsfy_jupyter.store.costs import CallAverages
 
 
@@ -127,6 +129,24 @@ async def test_a_run_that_could_not_start_is_estimated_all_the_same_and_says_why
     assert missing["text"] == f"A run would not start now: {missing['unavailable']}. If it could: cost unknown. {missing['note']}"
     assert other["unavailable"] == "The local provider has no model 'typo'; its only model is 'static'."
     assert some(fine, "unavailable", "text") == (None, f"Free. {fine['note']}")
+
+
+async def test_a_run_keeps_the_estimate_that_was_asked_for_it_and_is_compared_with_it(
+    agents: Agents, demo_repo: Path, tmp_path: Path
+) -> None:
+    agents.steer(pages=4)
+    async with running(tmp_path) as manager:
+        unasked = await ran(manager, demo_repo)
+        assert (unasked.status, unasked.foreseen, foreseen_text(unasked)) == (Status.READY, None, "")
+        found = await asked(manager, demo_repo, force=True)
+        await asked(manager, demo_repo, name="other")
+        plain = await ran(manager, demo_repo)  # not forced: not what was asked about
+        assert (plain.foreseen, foreseen_text(plain)) == (None, "")
+        forced = await ran(manager, demo_repo, force=True)
+        assert forced.foreseen == {name: found[name] for name in ("cost_usd", "seconds", "at_most")}
+        assert re.fullmatch(r"\$1\.25 and \d+ s, took \$1\.25 and \d+ s", foreseen_text(forced))
+        again = await ran(manager, demo_repo, force=True)  # one estimate, one run
+        assert again.foreseen is None
 
 
 async def test_only_a_run_that_may_pay_again_has_a_question(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:
