@@ -23,9 +23,10 @@ def check_segment(text: str) -> str:
     Raises
     ------
     ValueError
-        It is empty, ``.``, ``..``, longer than 200 characters, or has a control character.
+        It is empty, ``.``, ``..``, longer than 200 characters, has a control character, or half of a surrogate pair.
     """
-    if text in {"", ".", ".."} or len(text) > MAX_SEGMENT or any(ord(c) < 32 or ord(c) == 127 for c in text):
+    storable = safe_text(text) == text and not any(ord(c) < 32 or ord(c) == 127 for c in text)
+    if text in {"", ".", ".."} or len(text) > MAX_SEGMENT or not storable:
         raise ValueError(
             f"{safe_text(text[:60])!r} cannot be part of an address: 1 to {MAX_SEGMENT} characters, no control character, "
             "not '.' or '..'"

@@ -118,6 +118,14 @@ def test_one_odd_field_of_a_start(server: Server, repo: Path, sound: Any, thorou
     holds()
 
 
+@pytest.mark.parametrize("field", ["name", "branch", "ai_model", "ai_provider", "owner"])
+def test_text_that_no_utf8_can_hold_is_refused(server: Server, repo: Path, sound: Any, field: str) -> None:
+    body = {"repo_path": str(repo), "name": "odd", "branch": "main", "ai_provider": "fake", "ai_model": "pages=1"}
+    for value in ("\ud800", "a\udfffb"):
+        answer = sound(post(server, {**body, field: value}))
+        assert (answer.status_code, answer.json()["faults"][0]["path"]) == (400, field)
+
+
 def test_odd_urls(server: Server, sound: Any, thorough: settings) -> None:
     @thorough
     @given(url=st.one_of(st.sampled_from(URLS), texts.map("https://example.invalid/{}".format), texts.map("https://{}/o/r".format), texts))
