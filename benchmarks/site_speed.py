@@ -8,6 +8,7 @@ Run ``python benchmarks/site_speed.py``. mkdocs-material and what it needs are i
 from __future__ import annotations
 
 import itertools
+import json
 import resource
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from pathlib import Path
 from rows import Row, alone, beside, not_run, parser, report
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
-from docsfy_jupyter.site.jobs import SiteJob, job_to_json
+from docsfy_jupyter.site.jobs import SiteJob, job_to_data
 
 PAGES, SECTIONS, TURNS = 200, 50, 5
 MATERIAL, AGAIN, BARE, SMALL = 0.5, 0.15, 3.0, 0.35  # ratios, and seconds for one small page
@@ -88,7 +89,8 @@ class Sites:
         return self._folder / f"site-{next(self._numbers)}"
 
     def _ours(self, job: SiteJob) -> float:
-        return timed(["-m", "docsfy_jupyter.site.worker"], job_to_json(replace(job, out=self._fresh())))
+        request = json.dumps({"site": job_to_data(replace(job, out=self._fresh()))})
+        return timed(["-m", "docsfy_jupyter.site.worker"], request + "\n")
 
     def whole(self) -> float:
         """Render all from nothing, and keep what the next rendering may use."""

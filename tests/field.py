@@ -20,6 +20,7 @@ import psutil
 import pytest
 from agents import Agents
 from invariants import Promises, address, cached_pages, check, digest, published, variant_folder
+from recording import is_pooled
 from servers import Server, await_health, commit, end, git, launch, make_demo_repo
 
 PAGES = 3
@@ -200,13 +201,14 @@ class Field:
         return +Counter(page=PAGES - len(cached_pages(folder)))
 
     def children(self, word: str = "") -> list[psutil.Process]:
-        """Return the living children of the server, and theirs, whose command line has a word."""
+        """Return the living children of runs, and theirs, whose command line has a word; workers that linger are none."""
         found = []
         for process in psutil.process_iter():
             try:
                 environment = process.environ()
                 ours = environment.get("XDG_DOCSFY_MARK") == self.mark and "DOCSFY_CHILD" in environment
-                if ours and word in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                line = " ".join(process.cmdline())
+                if ours and word in line and not is_pooled(line) and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except psutil.Error:
                 continue

@@ -102,7 +102,24 @@ def check_counts(rows: list[Variant]) -> None:
 
 
 def alive(mark: str, *more: str) -> list[str]:
-    """The command lines of all children that carry ``XDG_DOCSFY_MARK=mark`` and `more`; the server and its watcher are none."""
+    """The command lines of all children of runs that carry ``XDG_DOCSFY_MARK=mark`` and `more`.
+
+    The server and its watcher are none, and workers that may be used again are `lingering`.
+    """
+    return [line for line in _children(mark, *more) if not is_pooled(line)]
+
+
+def lingering(mark: str) -> list[str]:
+    """The command lines of the workers that outlive a run for some seconds."""
+    return [line for line in _children(mark) if is_pooled(line)]
+
+
+def is_pooled(line: str) -> bool:
+    """Whether a command line is that of a worker that outlives a run."""
+    return any(f"-m docsfy_jupyter.{kind}.worker" in line for kind in ("site", "verification"))
+
+
+def _children(mark: str, *more: str) -> list[str]:
     entries = {f"XDG_DOCSFY_MARK={mark}", *more}
     return [line for environ, line in _processes() if entries <= environ and any(e.startswith("DOCSFY_CHILD=") for e in environ)]
 

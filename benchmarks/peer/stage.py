@@ -123,9 +123,13 @@ def generated(server: Server | Docsfy, body: dict[str, Any], path: str, pages: i
 
 
 def processor_seconds(pid: int) -> float:
-    """Return what a process and the children that have ended took of the processors."""
-    used = psutil.Process(pid).cpu_times()
-    return float(used.user + used.system + used.children_user + used.children_system)
+    """Return what a process and all below it, also those that have ended, took of the processors."""
+    used = 0.0
+    for process in (server := psutil.Process(pid), *server.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            used += times.user + times.system + times.children_user + times.children_system
+    return used
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.spending import Budget
+from docsfy_jupyter.generation.workers import Workers
 from docsfy_jupyter.models import Plan, Stage, VariantKey
 from docsfy_jupyter.providers.base import Provider
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
@@ -54,6 +55,7 @@ class RunJob:
     provider: Provider
     policy: SourcePolicy
     processes: Processes
+    workers: Workers
     force: bool
     call_timeout: float
     concurrent_pages: int

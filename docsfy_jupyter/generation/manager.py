@@ -37,6 +37,7 @@ from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.generation.slots import Slots
 from docsfy_jupyter.generation.spending import Budget, DailySpending, check_limits_can_be_kept
+from docsfy_jupyter.generation.workers import Workers
 from docsfy_jupyter.models import Status, Variant, VariantKey, utc_now
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
@@ -77,6 +78,7 @@ class Manager:
         self.feed = ChangeFeed()
         self._log = log
         self._processes = Processes()
+        self._workers = Workers.of(self._processes)
         self.freshness = Freshness(settings.policy, self._processes)
         self.estimator = Estimator(settings, providers, self.feed, self._processes, self.folder)
         self._slots = Slots(settings.max_concurrent_generations, settings.generations_by_provider)
@@ -136,6 +138,7 @@ class Manager:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._workers.aclose()
         await self._processes.aclose()
         with contextlib.suppress(StoreUnavailable, TimeoutError):  # what is still not written the next start recovers
             async with asyncio.timeout(_LAST_WRITES):
@@ -280,6 +283,7 @@ class Manager:
             provider=provider,
             policy=self.settings.policy,
             processes=self._processes,
+            workers=self._workers,
             force=request.force,
             call_timeout=minutes * 60 if minutes else self.settings.call_timeout,
             concurrent_pages=self.settings.max_concurrent_pages,
@@ -386,7 +390,7 @@ class Manager:
             if lost := sorted(keys.keys() - await asyncio.to_thread(folder.cached, keys)):
                 raise Conflict(f"The page cache of {key.address} is damaged ({', '.join(lost)}); generate it again.")
             try:
-                site = await render(folder, manifest, key, self._processes, 600.0, lambda *_, **__: None)
+                site = await render(folder, manifest, key, self._workers.renderers, 600.0, lambda *_, **__: None)
                 await asyncio.to_thread(folder.sites.publish, site)
             finally:
                 await self._tidy(folder, key)

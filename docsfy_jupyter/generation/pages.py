@@ -25,10 +25,17 @@ class PageWriter:
     """Writes the missing pages, so many at once; a failed page stops no other, unless it says that none can succeed."""
 
     def __init__(
-        self, job: RunJob, emit: Emitter, session: ProviderSession, clone: Checkout, plan: Plan, keys: dict[str, str]
+        self,
+        job: RunJob,
+        emit: Emitter,
+        session: ProviderSession,
+        clone: Checkout,
+        plan: Plan,
+        keys: dict[str, str],
+        kept: Callable[[PlanPage], None],
     ) -> None:
         self._job, self._emit, self._session = job, emit, session
-        self._clone, self._plan, self._keys = clone, plan, keys
+        self._clone, self._plan, self._keys, self._kept = clone, plan, keys, kept
         self._files = {file.path: file for file in clone.files}
         self._failed: list[FailedPage] = []
         self._ended = asyncio.Event()  # of one of those in work
@@ -108,6 +115,7 @@ class PageWriter:
         try:
             answer = await tried(self._job, self._emit, "page", page.slug, lambda: self._session.write_page(self._plan, page))
             await asyncio.to_thread(self._keep, page, answer)
+            self._kept(page)
         except DocsfyError as error:
             if isinstance(error, ProviderFailed) and error.fatal:
                 raise

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from docsfy_jupyter.errors import CostLimitReached, RenderFailed
+from docsfy_jupyter.errors import ChildError, CostLimitReached, RenderFailed
+from docsfy_jupyter.generation.ahead import PagesAhead
 from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_key
 from docsfy_jupyter.generation.job import Emitter, RunJob, RunResult
 from docsfy_jupyter.generation.pages import PageWriter, tried
-from docsfy_jupyter.generation.process import Processes, child_environment
 from docsfy_jupyter.generation.verifying import PATIENCE, verify
+from docsfy_jupyter.generation.workers import WorkerPool
 from docsfy_jupyter.models import Plan, Stage, VariantKey, iso, utc_now
 from docsfy_jupyter.plans import settle_plan
 from docsfy_jupyter.providers.base import (
@@ -22,7 +22,7 @@ from docsfy_jupyter.providers.base import (
     ProviderSession,
     RunContext,
 )
-from docsfy_jupyter.site.jobs import SiteJob, job_to_json, report_from_json
+from docsfy_jupyter.site.jobs import SiteJob, job_to_data, report_from_data
 from docsfy_jupyter.sources.checkout import Checkout, changed_files, checkout
 
 
@@ -140,11 +140,13 @@ class Pipeline:
         known = KnownPlan(clone.commit, self._settings, plan, self._job.generation_id, keys)
         await asyncio.to_thread(self._job.folder.store_plan, known)
         self._emit.stage(Stage.GENERATING_PAGES, plan_json=plan.to_json(), page_count=len(cached))
-        writer = PageWriter(self._job, self._emit, session, clone, plan, keys)
+        ahead = PagesAhead(self._job.workers.renderers, self._job.folder, plan, keys)
+        writer = PageWriter(self._job, self._emit, session, clone, plan, keys, ahead.add)
         for page in plan.pages():
             if page.slug in cached:
                 self._emit.page_ended(writer.record(page, "cached"))
-        await writer.write_all([page for page in plan.pages() if page.slug not in cached])
+        async with ahead:
+            await writer.write_all([page for page in plan.pages() if page.slug not in cached])
         return keys
 
     async def _render(self, clone: Checkout, plan: Plan, keys: dict[str, str]) -> RunResult:
@@ -153,7 +155,7 @@ class Pipeline:
         facts = {"project_name": job.key.name, "repo_url": job.source.display, "branch": job.key.branch, "commit": clone.commit}
         images = await asyncio.to_thread(self._images, keys)
         manifest = {**facts, "settings": self._settings, "plan": plan.to_json(), "keys": keys, "images": images}
-        site = await render(job.folder, manifest, job.key, job.processes, job.render_timeout, self._emit.log)
+        site = await render(job.folder, manifest, job.key, job.workers.renderers, job.render_timeout, self._emit.log)
         return RunResult(None, clone.commit, plan, site, manifest)
 
     def _images(self, keys: dict[str, str]) -> dict[str, str]:
@@ -167,7 +169,7 @@ async def render(
     folder: VariantFolder,
     manifest: Mapping[str, Any],
     key: VariantKey,
-    processes: Processes,
+    renderers: WorkerPool,
     timeout: float,
     log: Any,
 ) -> Path:
@@ -181,8 +183,8 @@ async def render(
         Plan, cache keys, images and facts, as `Pipeline` keeps them.
     key : VariantKey
         The variant.
-    processes : Processes
-        Starts the child.
+    renderers : WorkerPool
+        Does it.
     timeout : float
         Seconds.
     log : callable
@@ -214,11 +216,13 @@ async def render(
         model=key.ai_model,
         generated_at=iso(utc_now()) or "",
     )
-    argv = [sys.executable, "-P", "-m", "docsfy_jupyter.site.worker"]
-    result = await processes.run(argv, stdin=job_to_json(job).encode(), env=child_environment(), timeout=timeout)
-    if result.returncode != 0:
-        raise RenderFailed(f"The site could not be rendered: {result.stderr.strip()[-500:] or f'exit code {result.returncode}'}")
-    report = report_from_json(result.stdout.decode())
+    try:
+        answer = await renderers.request({"site": job_to_data(job)}, timeout)
+    except ChildError as error:
+        raise RenderFailed(f"The site could not be rendered: {error.message[-500:]}") from error
+    if "error" in answer:
+        raise RenderFailed(f"The site could not be rendered: {answer['error']}")
+    report = report_from_data(answer)
     for link in report.dead_links:
         log("dead_link", f"Page {link.slug}: the link to {link.target} leads nowhere and was made text", slug=link.slug)
     return target

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+from dataclasses import asdict
 
 from docsfy_jupyter.generation.job import Emitter, RunJob
-from docsfy_jupyter.generation.process import child_environment
 from docsfy_jupyter.sources.checkout import Checkout
-from docsfy_jupyter.verification.jobs import OUT_OF_TIME, CheckJob, Report
+from docsfy_jupyter.verification.jobs import CheckJob, Report
 
 BUDGET = 10.0  # seconds of the processor: 196 pages against 424 files take 3; the site is rendered meanwhile
 PATIENCE = 25.0  # seconds, for a busy machine; the run waits no longer
@@ -39,15 +38,14 @@ async def verify(job: RunJob, emit: Emitter, clone: Checkout, keys: dict[str, st
 async def _checked(job: RunJob, emit: Emitter, clone: Checkout, keys: dict[str, str]) -> str:
     """Check and tell; return why nothing could be told."""
     wanted = await asyncio.to_thread(_job, job, clone, keys)
-    argv = [sys.executable, "-P", "-m", "docsfy_jupyter.verification.worker"]
-    stdin = wanted.to_json().encode("ascii")
-    result = await job.processes.run(argv, stdin=stdin, env=child_environment(), timeout=PATIENCE)
-    if result.returncode == OUT_OF_TIME:
+    try:
+        async with asyncio.timeout(PATIENCE):  # others' checks that come first count too
+            answer = await job.workers.checkers.request({"check": asdict(wanted)}, PATIENCE)
+    except TimeoutError:
+        return f"not done within {PATIENCE:g} s"
+    if "out_of_time" in answer:
         return f"not done within {BUDGET:g} s of the processor"
-    if result.returncode:
-        return result.stderr.strip()[-500:] or f"exit code {result.returncode}"
-    # What the interpreter's start-up prints on this machine may stand before the report, which is one line.
-    emit.checked(Report.from_json(result.stdout.strip().rpartition(b"\n")[2].decode("ascii")))
+    emit.checked(Report.from_data(answer))
     return ""
 
 

@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import psutil
+
 from docsfy_jupyter.errors import ChildError, ChildTimeout
 from docsfy_jupyter.generation.killing import off_loop
 
 _CHUNK = 256 * 1024
 _LARGE = 1024 * 1024
 _TAIL = 8192
+_UNFIT = {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD, psutil.STATUS_STOPPED}
 
 
 class Worker:
@@ -38,6 +41,15 @@ class Worker:
         self._error_reader = asyncio.ensure_future(self._read_stderr())
         self._reader = asyncio.ensure_future(self._read_stdout())
         self._dead = False
+
+    @property
+    def fit(self) -> bool:
+        """Whether it lives and is not stopped: what the loop has not been told yet the system knows."""
+        if self._dead or self._process.returncode is not None:
+            return False
+        with suppress(psutil.Error):
+            return psutil.Process(self._process.pid).status() not in _UNFIT
+        return False
 
     async def request(self, obj: Mapping[str, Any], timeout: float | None = None) -> dict[str, Any]:
         """Send one object and return its answer, the line with the same ``id``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from jinja2 import Environment
 
@@ -90,6 +91,11 @@ def write(article: Article, links: Links, earlier: WrittenPages, templates: Envi
     )
     earlier.keep(article.plan, article.text, written)
     return written
+
+
+def read_text(path: Path) -> str:
+    """Return a page's Markdown as it is rendered."""
+    return path.read_text(encoding="utf-8", errors="replace").replace("\x00", "")
 
 
 def draft(plan: SitePage, text: str) -> Draft:

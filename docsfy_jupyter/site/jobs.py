@@ -1,8 +1,7 @@
-"""What a rendering needs and what it reports, and their JSON forms for the worker process."""
+"""What a rendering needs and what it reports, and what the worker process is sent of it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -123,6 +122,31 @@ class SiteJob:
 
 
 @dataclass(frozen=True)
+class AheadJob:
+    """Pages of a site that are done while others are not yet.
+
+    Parameters
+    ----------
+    pages : list of SitePage
+        What is known of them.
+    texts : mapping of str to Path
+        Slug to Markdown file, for each of them.
+    images : mapping of str to Path
+        As `SiteJob` has them, as far as they are known.
+    slugs : list of str
+        Of all pages that the site is going to have.
+    earlier : Path
+        Where their HTML is kept.
+    """
+
+    pages: Sequence[SitePage]
+    texts: Mapping[str, Path]
+    images: Mapping[str, Path]
+    slugs: Sequence[str]
+    earlier: Path
+
+
+@dataclass(frozen=True)
 class DeadLink:
     """A link that leads nowhere; it became plain text."""
 
@@ -155,27 +179,26 @@ class RenderReport:
 _TEXTS = ("project_name", "tagline", "repo_url", "branch", "commit", "provider", "model", "generated_at")
 
 
-def job_to_json(job: SiteJob) -> str:
-    """Write a job as one line of JSON, for the worker's stdin."""
+def job_to_data(job: SiteJob) -> dict[str, Any]:
+    """Return a job as the worker is sent it, JSON-able."""
     data: dict[str, Any] = {name: getattr(job, name) for name in _TEXTS}
     data["plan"] = asdict(_known(job.plan))
     data["pages"] = {slug: str(path) for slug, path in job.pages.items()}
     data["images"] = {name: str(path) for name, path in job.images.items()}
     data["out"] = str(job.out)
     data["earlier"] = str(job.earlier) if job.earlier else None
-    return json.dumps(data, ensure_ascii=True)
+    return data
 
 
-def job_from_json(text: str) -> SiteJob:
-    """Read what `job_to_json` wrote.
+def job_from_data(data: Mapping[str, Any]) -> SiteJob:
+    """Read what `job_to_data` made.
 
     Raises
     ------
     ValueError
-        The text is not a job.
+        It is not a job.
     """
-    data = json.loads(text)
-    if not isinstance(data, dict) or not {"plan", "pages", "out"} <= data.keys():
+    if not {"plan", "pages", "out"} <= data.keys():
         raise ValueError("not a site job: plan, pages and out are needed")
     return SiteJob(
         plan=_plan(data["plan"]),
@@ -184,6 +207,28 @@ def job_from_json(text: str) -> SiteJob:
         out=Path(data["out"]),
         earlier=Path(data["earlier"]) if data.get("earlier") else None,
         **{name: str(data.get(name) or "") for name in _TEXTS},
+    )
+
+
+def ahead_to_data(job: AheadJob) -> dict[str, Any]:
+    """Return a job as the worker is sent it, JSON-able."""
+    return {
+        "pages": [asdict(_page(page)) for page in job.pages],
+        "texts": {slug: str(path) for slug, path in job.texts.items()},
+        "images": {name: str(path) for name, path in job.images.items()},
+        "slugs": list(job.slugs),
+        "earlier": str(job.earlier),
+    }
+
+
+def ahead_from_data(data: Mapping[str, Any]) -> AheadJob:
+    """Read what `ahead_to_data` made."""
+    return AheadJob(
+        pages=[_Page(**page) for page in data["pages"]],
+        texts={slug: Path(path) for slug, path in data["texts"].items()},
+        images={name: Path(path) for name, path in data["images"].items()},
+        slugs=data["slugs"],
+        earlier=Path(data["earlier"]),
     )
 
 
@@ -201,13 +246,6 @@ def _plan(data: Mapping[str, Any]) -> _Plan:
     return _Plan(data["project_name"], data["tagline"], groups)
 
 
-def report_to_json(report: RenderReport) -> str:
-    """Write a report as one line of JSON."""
-    return json.dumps(asdict(report), ensure_ascii=True)
-
-
-def report_from_json(text: str) -> RenderReport:
-    """Read what `report_to_json` wrote."""
-    data = json.loads(text)
-    dead = [DeadLink(**link) for link in data.pop("dead_links", [])]
-    return RenderReport(dead_links=dead, **data)
+def report_from_data(data: Mapping[str, Any]) -> RenderReport:
+    """Read a report, which the worker sends as `dataclasses.asdict` has it."""
+    return RenderReport(data["pages"], data["words"], [DeadLink(**link) for link in data["dead_links"]], data["diagrams"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from urllib.parse import quote, unquote
 
 from markdown_it.token import Token
@@ -27,7 +27,7 @@ class Links:
         Path in the repository to the file's place on the site.
     """
 
-    def __init__(self, anchors: Mapping[str, Collection[str]], images: Mapping[str, str]) -> None:
+    def __init__(self, anchors: Mapping[str, Container[str]], images: Mapping[str, str]) -> None:
         self._anchors = anchors
         self._images = images
         self._placed = set(images.values())

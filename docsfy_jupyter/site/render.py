@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from docsfy_jupyter.site.article import Article, draft, write
+from docsfy_jupyter.site.article import Article, draft, read_text, write
 from docsfy_jupyter.site.images import place_images
 from docsfy_jupyter.site.jobs import DeadLink, RenderReport, SiteJob, SitePage
 from docsfy_jupyter.site.links import Links
 from docsfy_jupyter.site.shares import shared_out
-from docsfy_jupyter.site.sidebar import Sidebar, breakable
+from docsfy_jupyter.site.sidebar import Sidebar
+from docsfy_jupyter.site.templating import templates
 from docsfy_jupyter.site.written import Written, WrittenPages
 
 __all__ = ["DeadLink", "RenderReport", "SiteJob", "render_site"]
@@ -24,15 +22,13 @@ __all__ = ["DeadLink", "RenderReport", "SiteJob", "render_site"]
 _HERE = Path(__file__).parent
 
 
-def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None) -> RenderReport:
+def render_site(job: SiteJob) -> RenderReport:
     """Render a site into a fresh folder.
 
     Parameters
     ----------
     job : SiteJob
         What to render and where to.
-    progress : callable, optional
-        Called with the pages done and their total.
 
     Raises
     ------
@@ -44,24 +40,22 @@ def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None
     texts = _texts(job)
     kept = {page.slug: found for page, text in texts if (found := earlier.find(page, text))}
     missing = [(page, text) for page, text in texts if page.slug not in kept]
-    with shared_out(missing, earlier, _templates()) as shares:
+    with shared_out(missing, earlier, templates()) as shares:
         outlines = shares.outlines()
         articles = {
             page.slug: Article(page, text, kept.get(page.slug) or outlines.get(page.slug) or draft(page, text))
             for page, text in texts
         }
-        images = place_images(job.images, job.out / "assets" / "images")
+        images = place_images(job.images, job.out)
         links = Links({slug: article.made.anchors for slug, article in articles.items()}, images)
         shares.begin(links)
         _copy_static(job.out, diagrams=any(article.made.diagrams for article in articles.values()))
         context = _context(job, articles)
         written = {}
-        for done, (slug, article) in enumerate(articles.items(), start=1):
-            made = shares.written(slug) if slug in outlines else write(article, links, earlier, _templates())
+        for slug, article in articles.items():
+            made = shares.written(slug) if slug in outlines else write(article, links, earlier, templates())
             written[slug] = made
             _write_page(job, article, made, articles, context)
-            if progress is not None:
-                progress(done, len(articles))
     _write_rest(job, articles, written, context)
     earlier.forget_others(articles)
     return RenderReport(
@@ -75,9 +69,7 @@ def render_site(job: SiteJob, progress: Callable[[int, int], None] | None = None
 def _texts(job: SiteJob) -> list[tuple[SitePage, str]]:
     """Return every page that has text, in the order of the plan."""
     pages = [page for group in job.plan.navigation for page in group.pages if page.slug in job.pages]
-    return [
-        (page, job.pages[page.slug].read_text(encoding="utf-8", errors="replace").replace("\x00", "")) for page in pages
-    ]
+    return [(page, read_text(job.pages[page.slug])) for page in pages]
 
 
 def _copy_static(out: Path, *, diagrams: bool) -> None:
@@ -89,19 +81,6 @@ def _copy_static(out: Path, *, diagrams: bool) -> None:
         target = out / "assets" / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-
-
-@functools.cache
-def _templates() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["breakable"] = breakable
-    return made
 
 
 def _context(job: SiteJob, articles: Mapping[str, Article]) -> dict[str, Any]:
@@ -119,7 +98,7 @@ def _context(job: SiteJob, articles: Mapping[str, Article]) -> dict[str, Any]:
         "name": job.project_name or job.plan.project_name,
         "tagline": job.tagline or job.plan.tagline,
         "groups": groups,
-        "sidebar": Sidebar(_templates(), groups),
+        "sidebar": Sidebar(templates(), groups),
         "generated": job.generated_at[:16].replace("T", " "),
         "repo_link": job.repo_url if job.repo_url.startswith(("http://", "https://")) else "",
     }
@@ -143,7 +122,7 @@ def _write_page(
     order = list(articles)
     place = order.index(slug)
     related = [articles[other].plan for other in article.plan.related if other in articles and other != slug]
-    written = _templates().get_template("page.html.j2").render(
+    written = templates().get_template("page.html.j2").render(
         context,
         slug=slug,
         title=article.plan.title or slug,
@@ -173,10 +152,10 @@ def _write_rest(
     """Write what a site has besides its pages."""
     first = next(iter(articles.values())).plan if articles else None
     home = {"slug": "index", "title": context["name"], "description": context["tagline"], "first": first}
-    _write(job.out / "index.html", _templates().get_template("home.html.j2").render(context, **home))
+    _write(job.out / "index.html", templates().get_template("home.html.j2").render(context, **home))
     if "404" not in articles:
         missing = {"slug": "404", "title": "Page not found", "description": ""}
-        _write(job.out / "404.html", _templates().get_template("missing.html.j2").render(context, **missing))
+        _write(job.out / "404.html", templates().get_template("missing.html.j2").render(context, **missing))
     _write(job.out / ".nojekyll", "")
     _write(job.out / "llms.txt", _llms(context))
     _write(job.out / "llms-full.txt", "\n\n---\n\n".join(article.source.strip() for article in articles.values()) + "\n")

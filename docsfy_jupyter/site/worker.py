@@ -1,37 +1,25 @@
-"""The rendering process: one JSON job on stdin, one JSON report on stdout.
-
-With ``--progress`` it writes JSON lines of its progress to stderr; a failure ends with one plain sentence there.
-"""
+"""The rendering process: it answers a line of JSON with a job by one with its report, or with a sentence as ``error``."""
 
 from __future__ import annotations
 
-import gc
-import json
-import sys
+from dataclasses import asdict
+from typing import Any
 
-from docsfy_jupyter.site.jobs import job_from_json, job_to_json, report_from_json, report_to_json
+from docsfy_jupyter.lines import answer_lines
+from docsfy_jupyter.site.ahead import write_ahead
+from docsfy_jupyter.site.jobs import ahead_from_data, job_from_data
 from docsfy_jupyter.site.render import render_site
 
-__all__ = ["job_to_json", "main", "report_from_json"]
 
-
-def _tell(done: int, total: int) -> None:
-    """Write one line of progress."""
-    sys.stderr.write(json.dumps({"done": done, "total": total}) + "\n")
-    sys.stderr.flush()
-
-
-def main() -> int:
-    """Render the job on stdin; return the exit code."""
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Render a ``site``, or write pages ``ahead``."""
     try:
-        report = render_site(job_from_json(sys.stdin.read()), _tell if "--progress" in sys.argv[1:] else None)
+        if "ahead" in request:
+            return {"written": write_ahead(ahead_from_data(request["ahead"]))}
+        return asdict(render_site(job_from_data(request["site"])))
     except (OSError, ValueError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.write(report_to_json(report) + "\n")
-    return 0
+        return {"error": str(error)}
 
 
 if __name__ == "__main__":
-    gc.disable()  # tokens hold no cycles; to look for some among all of a site's costs a tenth of the time
-    sys.exit(main())
+    answer_lines(answer)

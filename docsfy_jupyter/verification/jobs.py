@@ -1,11 +1,10 @@
-"""What the checking process is given and what it answers, as JSON; nothing heavy is imported here."""
+"""What the checking process is sent and what it answers; nothing heavy is imported here."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
-
-OUT_OF_TIME = 3  # the exit code of a check whose budget was used up
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -32,14 +31,9 @@ class CheckJob:
     images: tuple[str, ...] = ()
     seconds: float = 10.0
 
-    def to_json(self) -> str:
-        """Write the job; names that are not UTF-8 survive as escapes."""
-        return json.dumps(asdict(self))
-
     @classmethod
-    def from_json(cls, text: str) -> CheckJob:
-        """Read what `to_json` wrote."""
-        data = json.loads(text)
+    def from_data(cls, data: Mapping[str, Any]) -> CheckJob:
+        """Read a job, which is sent as `dataclasses.asdict` has it."""
         return cls(**{**data, "files": tuple(data["files"]), "images": tuple(data["images"])})
 
 
@@ -70,14 +64,9 @@ class Report:
     unmentioned: list[str] = field(default_factory=list)
     unmentioned_total: int = 0
 
-    def to_json(self) -> str:
-        """Write the report."""
-        return json.dumps(asdict(self))
-
     @classmethod
-    def from_json(cls, text: str) -> Report:
-        """Read what `to_json` wrote."""
-        data = json.loads(text)
+    def from_data(cls, data: Mapping[str, Any]) -> Report:
+        """Read a report, which is sent as `dataclasses.asdict` has it."""
         return cls([Missing(**one) for one in data["missing"]], data["unmentioned"], data["unmentioned_total"])
 
 

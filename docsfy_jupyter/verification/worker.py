@@ -1,25 +1,24 @@
-"""The checking process: one JSON job on stdin, one JSON report on stdout; exit code 3 when the budget was used up."""
+"""The checking process: it answers a line of JSON with a job by one with its report."""
 
 from __future__ import annotations
 
-import gc
 import sys
+from dataclasses import asdict
+from typing import Any
 
+from docsfy_jupyter.lines import answer_lines
 from docsfy_jupyter.verification.check import check
-from docsfy_jupyter.verification.jobs import OUT_OF_TIME, CheckJob, OutOfTime
+from docsfy_jupyter.verification.jobs import CheckJob, OutOfTime
 
 
-def main() -> int:
-    """Check the job on stdin; return the exit code."""
-    sys.setrecursionlimit(5000)
+def answer(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the report of a ``check``, or that it was ``out_of_time``."""
     try:
-        report = check(CheckJob.from_json(sys.stdin.read()))
+        return asdict(check(CheckJob.from_data(request["check"])))
     except OutOfTime:
-        return OUT_OF_TIME
-    sys.stdout.write(report.to_json() + "\n")
-    return 0
+        return {"out_of_time": True}
 
 
 if __name__ == "__main__":
-    gc.disable()  # syntax trees hold no cycles that matter in a process of seconds
-    sys.exit(main())
+    sys.setrecursionlimit(5000)
+    answer_lines(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,12 +13,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from recording import finished, running, start
 
+from docsfy_jupyter.errors import ChildError, ChildTimeout
 from docsfy_jupyter.generation import pipeline
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.job import Emitter, RunJob
 from docsfy_jupyter.generation.metrics import Metrics, RunMeter
 from docsfy_jupyter.generation.open_store import OpenStore
-from docsfy_jupyter.generation.process import ChildResult
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
 from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
@@ -63,13 +64,13 @@ def test_at_the_limit_a_finding_is_told_once_and_settled_when_it_is_gone(run: Ru
     assert told(run, []) == {"finding_settled": [one.name for one in old[3:]]}
 
 
-class Child:
-    """Stands for the checking process: what it prints, or what goes wrong."""
+class Checkers:
+    """Stands for the checking processes: what one answers, or what goes wrong."""
 
-    def __init__(self, outcome: ChildResult | Exception) -> None:
+    def __init__(self, outcome: dict[str, Any] | Exception) -> None:
         self.outcome = outcome
 
-    async def run(self, *_: Any, **__: Any) -> ChildResult:
+    async def request(self, *_: Any) -> dict[str, Any]:
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome
@@ -89,14 +90,15 @@ class Told:
         self.events.append(f"{kind}: {text}")
 
 
-async def verified(outcome: ChildResult | Exception, *, images: Any = ()) -> Told:
+async def verified(outcome: dict[str, Any] | Exception, *, images: Any = ()) -> Told:
     def page_images(_key: str) -> Any:
         if isinstance(images, Exception):
             raise images
         return images
 
     folder = SimpleNamespace(page=lambda key: Path(f"{key}.md"), page_images=page_images)
-    job, clone = SimpleNamespace(folder=folder, processes=Child(outcome)), SimpleNamespace(path=Path("clone"), files=())
+    job = SimpleNamespace(folder=folder, workers=SimpleNamespace(checkers=Checkers(outcome)))
+    clone = SimpleNamespace(path=Path("clone"), files=())
     told = Told()
     await verify(cast("RunJob", job), cast("Emitter", told), cast("Checkout", clone), {"a": "key"})
     return told
@@ -143,28 +145,25 @@ async def test_a_run_that_waits_for_its_check_says_so(demo_repo: Path, tmp_path:
     )
 
 
-async def test_what_a_start_up_prints_before_the_report_is_no_trouble() -> None:
-    stdout = b"Welcome to this machine\n{}\n" + REPORT.to_json().encode() + b"\n"
-    assert (await verified(ChildResult(0, stdout, "", 1.0))).reports == [REPORT]
+async def test_a_report_is_told() -> None:
+    assert (await verified(asdict(REPORT))).reports == [REPORT]
 
 
 @pytest.mark.parametrize(
     ("outcome", "images"),
     [
-        (ChildResult(0, b"Welcome", "", 1.0), ()),
-        (ChildResult(0, b"", "", 1.0), ()),
-        (ChildResult(0, b"\xff{}", "", 1.0), ()),
-        (ChildResult(0, b"{}", "", 1.0), ()),
-        (ChildResult(0, b'{"missing": [{"what": 1}]}', "", 1.0), ()),
-        (ChildResult(0, b"[]", "", 1.0), ()),
-        (ChildResult(1, b"", "Traceback: it broke", 1.0), ()),
-        (ChildResult(-11, b"", "", 1.0), ()),
+        ({}, ()),
+        ({"missing": [{"what": 1}]}, ()),
+        ({"out_of_time": True}, ()),
+        (ChildError("python ended with exit code 1: Traceback: it broke"), ()),
+        (ChildTimeout("python did not answer in 25 s"), ()),
+        (TimeoutError(), ()),
         (RuntimeError("no child"), ()),
-        (ChildResult(0, REPORT.to_json().encode(), "", 1.0), ValueError("a cache file of another time")),
+        (asdict(REPORT), ValueError("a cache file of another time")),
     ],
 )
 async def test_whatever_fails_in_the_check_is_one_event_and_no_end_of_the_run(
-    outcome: ChildResult | Exception, images: Any
+    outcome: dict[str, Any] | Exception, images: Any
 ) -> None:
     told = await verified(outcome, images=images)
     assert told.reports == []

@@ -12,7 +12,8 @@ import pytest
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
 from docsfy_jupyter.site import written
-from docsfy_jupyter.site.jobs import SiteJob, job_from_json, job_to_json
+from docsfy_jupyter.site.ahead import write_ahead
+from docsfy_jupyter.site.jobs import AheadJob, SiteJob, ahead_from_data, ahead_to_data, job_from_data, job_to_data
 from docsfy_jupyter.site.render import render_site
 
 TEXTS = {
@@ -129,8 +130,8 @@ def test_files_of_two_pages_that_were_swapped_are_made_again(site: Rendered) -> 
 
 def test_the_worker_gets_the_folder(site: Rendered) -> None:
     job = site.job(site.earlier)
-    assert job_from_json(job_to_json(job)).earlier == site.earlier
-    assert job_from_json(job_to_json(replace(job, earlier=None))).earlier is None
+    assert job_from_data(job_to_data(job)).earlier == site.earlier
+    assert job_from_data(job_to_data(replace(job, earlier=None))).earlier is None
 
 
 @pytest.mark.parametrize("name", ["article.py", "sidebar.py", "static/code.css", "templates/contents.html.j2"])
@@ -166,3 +167,15 @@ def test_a_site_is_made_where_its_pages_cannot_be_kept(site: Rendered, harm: Cal
     names = sorted(str(path.relative_to(fresh.out)) for path in fresh.out.rglob("*") if path.is_file())
     assert filecmp.cmpfiles(fresh.out, job.out, names, shallow=False) == (names, [], [])
     assert list(site.folder.rglob("*.aside")) == []
+
+
+def test_what_was_written_ahead_is_used_and_a_page_whose_links_lead_elsewhere_is_made_again(tmp_path: Path) -> None:
+    site = Rendered(tmp_path)
+    site.texts["fourth"] = "# Fourth\n\n[there](first.md#part), [no such heading](first.md#gone), ![image](repo-files/a.png)\n"
+    site.titles["fourth"] = "Fourth"
+    job = site.job(site.earlier)
+    pages = job.plan.navigation[0].pages
+    ahead = AheadJob([page for page in pages if page.slug != "third"], job.pages, job.images, list(job.pages), site.earlier)
+    assert ahead_to_data(ahead_from_data(ahead_to_data(ahead))) == ahead_to_data(ahead)
+    assert (write_ahead(ahead), write_ahead(ahead)) == (3, 0)
+    assert site.again() == {"third", "fourth"}

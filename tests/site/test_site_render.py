@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from site_links import Reader, broken_links
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
-from docsfy_jupyter.site.jobs import DeadLink, job_from_json, job_to_json, report_from_json
+from docsfy_jupyter.site.jobs import DeadLink, job_from_data, job_to_data, report_from_data
 from docsfy_jupyter.site.render import RenderReport, SiteJob, render_site
 
 
@@ -127,22 +129,27 @@ def test_the_worker_renders_every_page_and_reports_them(tmp_path: Path) -> None:
     source = tmp_path / "page.md"
     source.write_text(text, encoding="utf-8")
     job = SiteJob(plan, {page.slug: source for page in plan.pages()}, {}, tmp_path / "out", "demo")
-    assert job_to_json(job_from_json(job_to_json(job))) == job_to_json(job)
-    done = subprocess.run(
-        [sys.executable, "-m", "docsfy_jupyter.site.worker"],
-        input=job_to_json(job),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    report = report_from_json(done.stdout)
+    data = json.loads(json.dumps(job_to_data(job)))
+    assert job_to_data(job_from_data(data)) == data
+    first, second = asked({"site": data, "id": 1}, {"site": {**data, "out": str(tmp_path / "again")}, "id": 2})
+    report = report_from_data(first)
     assert (report.pages, report.dead_links) == (20, [])
-    assert done.stderr == ""
+    assert {**first, "id": 2} == second
+    names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert filecmp.cmpfiles(tmp_path / "out", tmp_path / "again", names, shallow=False) == (names, [], [])
 
 
-def test_the_worker_fails_with_one_sentence(tmp_path: Path) -> None:
+def test_the_worker_fails_with_one_sentence_and_goes_on(tmp_path: Path) -> None:
+    job = SiteJob(Plan(), {}, {}, tmp_path / "out", "demo")
+    failed, made = asked({"site": {}, "id": 1}, {"site": job_to_data(job), "id": 2})
+    assert failed == {"error": "not a site job: plan, pages and out are needed", "id": 1}
+    assert (made["pages"], made["id"]) == (0, 2)
+
+
+def asked(*requests: dict[str, Any]) -> list[dict[str, Any]]:
+    """Have one worker answer all requests."""
+    lines = "".join(json.dumps(request) + "\n" for request in requests)
     command = [sys.executable, "-m", "docsfy_jupyter.site.worker"]
-    done = subprocess.run(command, input="{}", capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert done.stderr == "not a site job: plan, pages and out are needed\n"
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stderr == ""
+    return [json.loads(line) for line in done.stdout.splitlines()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
-from docsfy_jupyter.site.jobs import SiteJob, job_to_json, report_from_json
+from docsfy_jupyter.site.jobs import SiteJob, job_to_data, report_from_data
 
-RUN = "import os, sys, runpy\n{}\nsys.argv = ['worker', '--progress']\nrunpy.run_module('docsfy_jupyter.site.worker', run_name='__main__')"
+RUN = "import os, sys, runpy\n{}\nrunpy.run_module('docsfy_jupyter.site.worker', run_name='__main__')"
 ONE = "os.sched_getaffinity = lambda pid: {0}"
 THREE = "os.sched_getaffinity = lambda pid: {0, 1, 2}"
 DYING = f"{THREE}\nimport docsfy_jupyter.site.shares as shares\nshares._make = lambda *given: os._exit(9)"
@@ -46,7 +47,8 @@ def job(tmp_path: Path) -> SiteJob:
 
 
 def render(job: SiteJob, first: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", RUN.format(first)], input=job_to_json(job), capture_output=True, text=True, timeout=120)
+    request = json.dumps({"site": job_to_data(job)}) + "\n"
+    return subprocess.run([sys.executable, "-c", RUN.format(first)], input=request, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("several", [THREE, FEW], ids=["three", "fewer than wanted"])
@@ -54,9 +56,8 @@ def test_several_processes_make_what_one_makes(job: SiteJob, tmp_path: Path, sev
     alone = replace(job, out=tmp_path / "alone", earlier=tmp_path / "kept-alone")
     one, three = render(alone, ONE), render(job, several)
     assert (one.returncode, three.returncode) == (0, 0)
-    assert report_from_json(one.stdout) == report_from_json(three.stdout)
-    assert [link.slug for link in report_from_json(three.stdout).dead_links] == [f"page-{number}" for number in range(PAGES)]
-    assert three.stderr.splitlines()[-1] == f'{{"done": {PAGES}, "total": {PAGES}}}'
+    assert one.stdout == three.stdout
+    assert [link.slug for link in report_from_data(json.loads(three.stdout)).dead_links] == [f"page-{number}" for number in range(PAGES)]
     for left, right in ((alone.out, job.out), (tmp_path / "kept-alone", tmp_path / "earlier")):
         names = sorted(str(path.relative_to(left)) for path in left.rglob("*") if path.is_file())
         assert names == sorted(str(path.relative_to(right)) for path in right.rglob("*") if path.is_file())
@@ -65,5 +66,4 @@ def test_several_processes_make_what_one_makes(job: SiteJob, tmp_path: Path, sev
 
 def test_a_process_that_dies_is_told(job: SiteJob) -> None:
     done = render(job, DYING)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "A process that renders pages of the site died"
+    assert json.loads(done.stdout)["error"] == "A process that renders pages of the site died"
