@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +12,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant
-from docsfy_jupyter.server.base import SECRET_SETTING, DocsfyHandler
+from docsfy_jupyter.server.base import DocsfyHandler
 
 PING = 25.0  # seconds between messages that only say that the line is alive; docsfy's clients are told of 30
 _CALM = 0.1  # seconds between two looks at the rows: a run that is quick changes its row many times a second
@@ -24,6 +23,16 @@ class UpdatesHandler(WebSocketMixin, WebSocketHandler, DocsfyHandler):
     """One client that listens: all rows at first, then every change of one, and a ping where nothing changes."""
 
     _following: asyncio.Task[None] | None = None
+
+    async def prepare(self, **options: Any) -> None:
+        """Take a token from the query as one of the header, which a browser's WebSocket lacks, and that of docsfy's commands.
+
+        JupyterHub looks into the query of a WebSocket too, but only where a browser says that it is one.
+        """
+        given = unquote(self.get_query_argument("token", "", strip=False))
+        if given.isascii() and given.isprintable() and given and "Authorization" not in self.request.headers:
+            self.request.headers["Authorization"] = f"token {given}"
+        await super().prepare(**options)
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Open the socket; what is no request for one is told so as every other bad request."""
@@ -86,12 +95,6 @@ class UpdatesHandler(WebSocketMixin, WebSocketHandler, DocsfyHandler):
         super().on_close()
         if self._following is not None:
             self._following.cancel()
-
-    def _bears_secret(self) -> bool:
-        """Take the secret from the query too: a browser cannot give a WebSocket headers."""
-        secret: str = self.settings.get(SECRET_SETTING, "")
-        given = unquote(self.get_query_argument("token", "", strip=False))
-        return super()._bears_secret() or (bool(secret) and hmac.compare_digest(given.encode(), secret.encode()))
 
 
 def change(before: Variant | None, row: Variant) -> dict[str, Any] | None:

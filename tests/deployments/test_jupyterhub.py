@@ -24,7 +24,7 @@ from hub import Hub, jupyterhub
 from lab import Lab
 from panels import needs
 from servers import Server
-from tornado.httpclient import HTTPRequest
+from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from docsfy_jupyter import ServerUnreachable, TokenNotAccepted, connect
@@ -86,6 +86,18 @@ def test_a_stopped_server_is_told_apart_from_a_bad_token(hub: Hub, tmp_path: Pat
                 f"The token is not accepted by the JupyterHub server {hub.url_of(ADA)}docsfy/."
             )
             assert f"{page}token makes one" in refused.value.message
+
+
+async def test_who_listens_may_have_a_token_of_the_hub_in_the_query_as_docsfys_command_line_does(hub: Hub) -> None:
+    way = f"{hub.url_of(ADA).replace('http', 'ws', 1)}docsfy/api/ws?token="
+    socket = await websocket_connect(way + hub.token_of(ADA))
+    async with asyncio.timeout(60):
+        assert json.loads(str(await socket.read_message()))["type"] == "sync"
+    socket.close()
+    for wrong in (hub.token_of(BOB), "nonsense", ""):
+        with pytest.raises(HTTPClientError) as refused:
+            await websocket_connect(way + wrong)
+        assert refused.value.code == 403
 
 
 def log_in(hub: Hub, page: Page, user: str, next_: str = "/jh/hub/token") -> None:
