@@ -21,7 +21,7 @@ from rows import alone, parser, report
 
 from docsfy_jupyter import connect, history
 
-EVENTS, RUNS, GENERATIONS, ROUNDS = 100_000, 1_000, 3, 15
+EVENTS, RUNS, GENERATIONS, ROUNDS = 100_000, 1_000, 3, 30
 SECONDS = 1.0
 QUESTIONS = (
     "SELECT date_trunc('day', started_at) AS day, ai_model, sum(cost_usd) FROM runs GROUP BY ALL",
@@ -70,13 +70,13 @@ def main() -> int:
             ended = time.monotonic()
             over.set()
             writer.join()
-            late = {"working": working.stop(began, ended), "idle": idle.stop(began, ended)}
+            late = judged("history() asked again and again", working, idle, began, ended)
         finally:
             working.end()
             idle.end()
     rows = [
         alone(f"history() with {EVENTS:,} events, fetched and asked, s", took, at_most=SECONDS),
-        *judged("history() asked again and again", late),
+        *late,
     ]
     failed = len(statuses) - statuses.count("ready")
     runs = alone("runs that were not ready meanwhile", [failed], at_most=0, note=f"of {len(statuses)}")

@@ -9,21 +9,18 @@ Run ``python benchmarks/start.py``. The file is also the extension that opens Du
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-from event_loop import QUICK_START, TOKEN
+from event_loop import JupyterServer
 from jupyter_server.extension.application import ExtensionApp
 from rows import alone, parser, report
 
@@ -71,33 +68,19 @@ class Start:
     memory: float
 
 
-def started(home: Path, extensions: dict[str, bool]) -> Start:
+def started(home: Path, extensions: dict[str, bool], settle: float) -> Start:
     """Start a server, measure it, stop it."""
-    home.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable, "-c", QUICK_START, f"--ServerApp.port={port}", "--no-browser", "--allow-root",
-        f"--ServerApp.root_dir={home}", f"--IdentityProvider.token={TOKEN}", "--ServerApp.log_level=ERROR",
-        f"--ServerApp.jpserver_extensions={(dict.fromkeys(OTHERS, False) | extensions)!r}",
-        f"--DocsfyApp.data_dir={home / 'data'}",
-    ]  # fmt: skip
-    path = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, "PYTHONPATH": path, "START_DATABASE": str(home / "bare.duckdb"), "JUPYTER_PLATFORM_DIRS": "1"}
-    env |= {"JUPYTER_RUNTIME_DIR": str(home / "run"), "JUPYTER_CONFIG_DIR": str(home / "config")}
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
+    server = JupyterServer(home, dict.fromkeys(OTHERS, False) | extensions, START_DATABASE=str(home / "bare.duckdb"))
     try:
-        wait(f"http://127.0.0.1:{port}/api/status?token={TOKEN}")
+        server.await_answer("api/status", 0.005)
         clock = 1000 * (time.perf_counter() - began)
-        watched = psutil.Process(process.pid)
+        watched = psutil.Process(server.pid)
         times = watched.cpu_times()
-        time.sleep(SETTLE)
+        time.sleep(settle)
         return Start(clock, 1000 * (times.user + times.system), watched.memory_full_info().uss / 1e6)
     finally:
-        process.terminate()
-        process.wait(30)
+        server.end()
 
 
 def imported() -> tuple[float, ...]:
@@ -106,24 +89,15 @@ def imported() -> tuple[float, ...]:
     return tuple(map(float, out.split()))
 
 
-def wait(url: str) -> None:
-    """Ask until it answers."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for _ in range(6000):
-        with contextlib.suppress(OSError), opener.open(url, timeout=60):
-            return
-        time.sleep(0.005)
-    raise SystemExit("the server did not start")
-
-
 def main() -> int:
     """Measure in turns; return the exit code."""
     options = parser(__doc__).parse_args()
     turns: list[dict[str, Start]] = []
     with tempfile.TemporaryDirectory() as name:
         for number in range(TURNS + 1):
-            turn = {kind: started(Path(name) / f"{kind}-{number}", extensions) for kind, extensions in SERVERS.items()}
-            turns += [turn] if number else []  # the first one reads everything from the disk
+            settle = SETTLE if number else 0.0  # the first turn, which reads everything from the disk, does not count
+            turn = {kind: started(Path(name) / f"{kind}-{number}", extensions, settle) for kind, extensions in SERVERS.items()}
+            turns += [turn] if number else []
     bare, duckdb, ours = ([turn[kind] for turn in turns] for kind in SERVERS)
     pairs = list(zip(ours, bare, strict=True))
     at_all = f"of {statistics.median(start.clock for start in ours):.0f} ms"
