@@ -34,14 +34,14 @@ def test_a_printed_panel_is_its_line(client: DocsfyClient, shared_repo: Path) ->
 def test_a_wait_in_a_terminal_prints_branch_stage_and_reason(
     client: DocsfyClient, shared_repo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    panel = StatusPanel.of(client.generate(shared_repo, provider="fake", model="pages=2,fail=page-1,sleep=0.5", name="told"), client=client)
+    panel = StatusPanel.of(client.generate(shared_repo, provider="fake", model="pages=2,fail=page-1,sleep=0.5", name="told-why"), client=client)
     assert panel.wait(90, on_error="return").status == "error"
     panel.close()
     *before, last = [line.rpartition(" · as of ")[0] for line in capsys.readouterr().out.splitlines()]
     stages = [line.partition(" · main · ")[2] for line in before]
     assert stages  # which of them a poll meets is a matter of time
     assert all(stages)
-    assert last.startswith("told · fake/pages=2,fail=page-1,sleep=0.5 · error · 1 / 2 pages · main · 1 of 2 pages failed: page-1 (")
+    assert last.startswith("told-why · fake/pages=2,fail=page-1,sleep=0.5 · error · 1 / 2 pages · main · 1 of 2 pages failed: page-1 (")
 
 
 @pytest.mark.parametrize("kind", [StatusPanel, Dashboard])

@@ -237,7 +237,7 @@ async def test_a_program_that_cannot_be_started_is_told_before_the_run_and_by_it
                 await start(manager, demo_repo, "m", "claude")
             assert [word for word in words if word not in str(caught.value)] == []
             state = manager.providers.describe()["provider_status"]["claude"]
-            assert state == {"available": False, "reason": str(caught.value)}
+            assert state == {"available": False, "reason": str(caught.value), "model": "sonnet"}
 
         program.chmod(0o644)
         await refused(f"{program} may not be executed", "permission denied")
