@@ -78,6 +78,9 @@ class SourceRefused(BadRequest):
     code = "source_refused"
 
 
+PATH_SEARCHED = " PATH of the server: "  # in a message: what follows is long, and said once where there are several
+
+
 class ProviderUnavailable(BadRequest):
     """The provider is unknown, not installed or not set up on this server."""
 

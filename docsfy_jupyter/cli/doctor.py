@@ -30,7 +30,6 @@ from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.discovery import is_loopback
 
 _PACKAGES = ("jupyter-server", "duckdb", "httpx")
-_PATH = " PATH of the server: "
 _COLOURS = {"ok": "ready", "warn": "aborted", "fail": "error"}
 
 
@@ -106,7 +105,7 @@ def _providers(models: dict[str, Any]) -> Iterator[Finding]:
     """Check the providers: one that is not there fails only where it is the default one."""
     paths: set[str] = set()
     for name, state in models["provider_status"].items():
-        reason, _, path = str(state["reason"]).partition(_PATH)
+        reason, _, path = str(state["reason"]).partition(errors.PATH_SEARCHED)
         paths |= {path} if path else set()
         if state["available"]:
             yield Finding("ok", f"provider {name}", f"can start with model {state['model']}")

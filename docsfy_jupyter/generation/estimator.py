@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from docsfy_jupyter.errors import BadRequest, ChildError, DocsfyError, SourceFailed
+from docsfy_jupyter.errors import PATH_SEARCHED, BadRequest, ChildError, DocsfyError, SourceFailed
 from docsfy_jupyter.generation.choosing import check_not_taken, chosen_provider, default_name
 from docsfy_jupyter.generation.estimate import Basis, Estimate, Work, estimate, pages_of, tokens_of
 from docsfy_jupyter.generation.feed import ChangeFeed
@@ -110,7 +110,9 @@ class Estimator:
         }
         self._remember((owner, name, provider.name, model, branch, request.force), found)
         asks = request.force and not found.free
-        return {**answer, "text": estimate_text(answer), "question": force_question(answer) if asks else None}
+        short = (answer["unavailable"] or "").partition(PATH_SEARCHED)[0]
+        text = estimate_text({**answer, "unavailable": short})
+        return {**answer, "text": text, "question": force_question(answer) if asks else None}
 
     def _remember(self, told: _Told, found: Estimate) -> None:
         """Keep the latest; a form asks at every change of a field."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from docsfy_jupyter.errors import ProviderUnavailable
+from docsfy_jupyter.errors import PATH_SEARCHED, ProviderUnavailable
 
 _LONGEST_LINE = 256  # bytes; what the kernel reads of an interpreter line
 
@@ -40,12 +40,12 @@ def find_program(names: Sequence[str], path: str, hint: str = "") -> str:
             if os.access(file, os.X_OK):
                 _check_interpreter(file, path)
                 return str(file)
-            text = f"{file} may not be executed (permission denied); make it executable: chmod +x. PATH of the server: {path}"
+            text = f"{file} may not be executed (permission denied); make it executable: chmod +x.{PATH_SEARCHED}{path}"
             refused = refused or text
     if refused:
         raise ProviderUnavailable(refused)
     text = f"{' or '.join(names)} not found on the server's PATH. {hint}".rstrip(". ")
-    raise ProviderUnavailable(f"{text}. PATH of the server: {path}")
+    raise ProviderUnavailable(f"{text}.{PATH_SEARCHED}{path}")
 
 
 def _candidates(name: str, path: str) -> list[Path]:
@@ -69,4 +69,4 @@ def _check_interpreter(file: Path, path: str) -> None:
     if not any(os.access(place, os.X_OK) for place in _candidates(needed, path)):
         shown = os.fsdecode(line).rstrip("\n").replace("\r", "\\r")
         text = f"{file} cannot be started: its first line names an interpreter that is not there: {shown}."
-        raise ProviderUnavailable(f"{text} PATH of the server: {path}")
+        raise ProviderUnavailable(f"{text}{PATH_SEARCHED}{path}")

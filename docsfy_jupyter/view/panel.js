@@ -125,10 +125,9 @@ class Panel {
     const running = view.status === "generating";
     const end = running ? Date.now() : Date.parse(view.updated_at);
     const parts = [view.stage_text];
-    const lasted = end - Date.parse(view.started_at);
-    if (view.started_at) parts.push(running ? duration(lasted) : `took ${lasted < 1000 ? "under 1 s" : duration(lasted)}`);
+    if (view.started_at) parts.push(`${running ? "" : "took "}${duration(end - Date.parse(view.started_at))}`);
     const left = running && view.eta_at ? Date.parse(view.eta_at) - Date.now() : 0;
-    if (left > 0) parts.push(`about ${duration(left)} left`);
+    if (left >= 1000) parts.push(`about ${duration(left)} left`);
     setText(this.where, parts.filter(Boolean).join(" · "));
     this.where.hidden = false;
   }

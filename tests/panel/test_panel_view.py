@@ -160,7 +160,7 @@ def test_findings_are_folded_and_what_somebody_opened_stays_open(open_status: Op
     expect(details.nth(1).locator("li").first).to_be_hidden()
 
 
-def test_a_run_that_ended_at_once_took_no_nought_seconds(open_status: Open) -> None:
+def test_what_lasted_no_second_is_not_said_to_have_taken_none(open_status: Open) -> None:
     shown = open_status()
     for end, took in ((at(40), "took under 1 s"), (at(40, 1), "took 1 s")):
         shown.show(answer(variant(Status.ERROR, error_message="No.", failed_stage=Stage.CLONING, updated_at=end)))

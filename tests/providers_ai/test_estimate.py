@@ -126,7 +126,9 @@ async def test_a_run_that_could_not_start_is_estimated_all_the_same_and_says_why
         other = await asked(manager, "https://host.invalid/a/b", "local", "typo")
         fine = await asked(manager, "https://host.invalid/a/b", "local", "static")
     assert missing["unavailable"].startswith("claude not found on the server's PATH. Install it")
-    assert missing["text"] == f"A run would not start now: {missing['unavailable']}. If it could: cost unknown. {missing['note']}"
+    assert missing["unavailable"].endswith(f"PATH of the server: {tmp_path}")
+    assert missing["text"].startswith("A run would not start now: claude not found on the server's PATH. Install it with ")
+    assert missing["text"].endswith(f", or set ANTHROPIC_API_KEY. If it could: cost unknown. {missing['note']}")
     assert other["unavailable"] == "The local provider has no model 'typo'; its only model is 'static'."
     assert some(fine, "unavailable", "text") == (None, f"Free. {fine['note']}")
 
