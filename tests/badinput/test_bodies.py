@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from invariants import settle
 from servers import Server, await_health, end, git, launch, make_demo_repo
 
+pytestmark = pytest.mark.timeout(900)
 NASTY = (
     "..", ".", "../../outside", "..%2f..%2foutside", "a/../../outside", "/etc/passwd", "a//b", "a\\..\\b", "CON", "x" * 5000, "é" * 300,
     "-u", "--upload-pack=touch outside", "--output=outside", "$(touch outside)", "`touch outside`", ";touch outside", "|touch outside",
@@ -29,6 +31,8 @@ URLS = (
     "https://example.invalid/o/..%2f..%2foutside.git", "https://-x.invalid/o/r", "-oProxyCommand=touch outside", "ssh://-oProxyCommand=touch/o/r",
     "https://u:p@w@example.invalid/o/r", "HTTPS://EXAMPLE.INVALID/O/R.GIT", "https://xn--.invalid/o", "https://example.invalid/o\n/r", "javascript:alert(1)",
 )  # fmt: skip
+
+RUN_TO_THEIR_END = 20  # of a thousand runs of one field; the others are aborted
 
 texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=30), st.builds("".join, st.lists(st.sampled_from(NASTY), max_size=3)))
 values = st.one_of(texts, st.none(), st.booleans(), st.integers(), st.floats(), st.lists(texts, max_size=2), st.dictionaries(texts, texts, max_size=2))
@@ -61,9 +65,9 @@ def repo(outer: Path) -> Path:
 @pytest.fixture
 def thorough(request: pytest.FixtureRequest) -> settings:
     """How many examples, and which."""
-    count = request.config.getoption("examples")
+    examples = request.config.getoption("examples")
     return settings(
-        max_examples=count, derandomize=count <= 20, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+        max_examples=examples, derandomize=examples <= 20, database=None, deadline=None, suppress_health_check=list(HealthCheck),
         phases=[Phase.generate, Phase.shrink], print_blob=True,
     )  # fmt: skip
 
@@ -107,13 +111,18 @@ def dumped(body: Any) -> bytes:
 
 @pytest.mark.parametrize("field", ["name", "branch", "ai_model", "ai_provider", "owner", "repo_path", "credential_env", "force", "ai_cli_timeout"])
 def test_one_odd_field_of_a_start(server: Server, repo: Path, sound: Any, thorough: settings, field: str) -> None:
+    accepted = count(1)
+
     @thorough
     @given(value=values)
     def holds(value: Any) -> None:
         body = {"repo_path": str(repo), "name": "odd", "branch": "main", "ai_provider": "fake", "ai_model": "pages=1"}
         answer = sound(post(server, {**body, field: value}))
         if answer.status_code == 202:
-            sound(server.call("GET", answer.headers["Location"].partition("/docsfy/")[2]))
+            path = answer.headers["Location"].partition("/docsfy/")[2]
+            sound(server.call("GET", path))
+            if next(accepted) > RUN_TO_THEIR_END:
+                assert sound(server.call("POST", f"{path}/abort")).status_code in (200, 409)
 
     holds()
 
