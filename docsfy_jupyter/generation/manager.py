@@ -87,6 +87,7 @@ class Manager:
         self._tasks: list[asyncio.Task[None]] = []
         self._day = DailySpending(settings.max_cost_usd_per_day)
         self._opened = OpenStore(settings, self.feed, log, self._processes.instance)
+        self.opened = self._opened.opened  # set once recovery has ended, however long another process holds the database
         self._writer = ProgressWriter(self._opened, log)
         self._endings = Endings(self._opened, self.feed, log)
         self._retention = Retention(self._opened, settings.keep_events_days, log)
@@ -109,10 +110,6 @@ class Manager:
             The database is held by another process or cannot be opened; the manager goes on trying.
         """
         return await self._opened.ready()
-
-    async def opened(self) -> None:
-        """Wait until recovery has ended, however long another process holds the database."""
-        await self._opened.opened.wait()
 
     async def check(self) -> None:
         """Say whether the store is open and has everything that happened.

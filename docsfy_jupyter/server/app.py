@@ -268,7 +268,7 @@ class DocsfyApp(ExtensionApp):
         times a minute where many panels poll. What is taken out is freed as ever when nothing refers to it any more; only
         cycles that it comes to be part of stay until the extension stops.
         """
-        await self.manager.opened()
+        await self.manager.opened.wait()
         gc.collect()
         gc.freeze()
 
