@@ -8,7 +8,9 @@ from urllib.parse import urlsplit
 
 _NAMES = re.compile(r"KEY|TOKEN|SECRET|(?<!ASK)PASS|CREDENTIAL|AUTH", re.IGNORECASE)  # of variables
 _NO_SECRET = re.compile(r"GIT_CONFIG_KEY_\d+\Z")  # the name of a setting of git's
-_SHORTEST = 8  # characters; a shorter value is none, and to mask it would spoil words
+# Characters. What is shorter is seldom a key, and often a word: `EMPTY` and `ollama` for servers that want any, `oauth2` and
+# `HS256` in variables about keys. Masked, even as whole words only, it would be gone from every page that speaks of it.
+_SHORTEST = 8
 _MASK = b"***"
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from docsfy_jupyter.errors import ChildError, ChildNotStarted, ChildOutputTooLarge, ChildTimeout
 from docsfy_jupyter.generation.process import Processes, child_environment
+from docsfy_jupyter.generation.secrets import masked, secrets_of
 
 ENV = child_environment()
 MIB = 1024 * 1024
@@ -238,3 +239,16 @@ async def test_a_dead_watcher_is_started_again_with_the_next_child(processes: Pr
     await until(lambda: processes.watcher_pid is None)
     await processes.run(["true"], env=ENV)
     assert processes.watcher_pid not in (None, first)
+
+
+@pytest.mark.parametrize(
+    ("env", "page", "shown"),
+    [
+        ({"OPENAI_API_KEY": "ollama"}, "Runs on ollama.", "Runs on ollama."),
+        ({"AUTH_TYPE": "oauth2", "TOKEN": "EMPTY"}, "oauth2, EMPTY", "oauth2, EMPTY"),
+        ({"OPENAI_API_KEY": "sk-12345"}, "key sk-12345", "key ***"),
+        ({"HTTPS_PROXY": "http://u:s3cr3t-pw@h"}, "http://u:s3cr3t-pw@h", "http://u:***@h"),
+    ],
+)
+def test_what_is_short_enough_to_be_a_word_is_no_secret(env: dict[str, str], page: str, shown: str) -> None:
+    assert masked(page.encode(), secrets_of(env)).decode() == shown
