@@ -269,7 +269,7 @@ class DocsfyApp(ExtensionApp):
         cycles that it comes to be part of stay until the extension stops.
         """
         await self.manager.opened.wait()
-        gc.collect()
+        gc.collect(1)  # young garbage; of the old there are some hundred objects, and to look for them takes as long as our start
         gc.freeze()
 
     def current_activity(self) -> dict[str, int] | None:
