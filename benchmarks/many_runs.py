@@ -29,7 +29,7 @@ from docsfy_jupyter.providers.base import ProviderOptions
 from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
 
-RUNS, PAGES, AT_ONCE, SECONDS, TURNS, LIMIT = 100, 5, 30, 0.2, 3, 1.25
+RUNS, PAGES, AT_ONCE, SECONDS, TURNS, LIMIT = 100, 5, 30, 0.2, 5, 1.25
 PLAN = json.dumps({"navigation": [{"pages": [{"slug": f"page-{n}", "title": f"Page {n}"} for n in range(PAGES)]}]})
 FAKE = f"""#!/bin/sh
 prompt=$(cat)

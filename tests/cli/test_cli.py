@@ -52,8 +52,8 @@ def test_a_folder_that_holds_something_else_is_never_overwritten(tmp_path: Path,
 
 @pytest.mark.parametrize("after", [0.0, 0.1, 0.3])
 def test_an_interruption_at_the_start_is_one_line(tmp_path: Path, demo_repo: Path, after: float) -> None:
-    # from before its modules are loaded until its private server starts; the first line is the interpreter's own
-    script = f"import sys; print('up', flush=True); from docsfy_jupyter.cli import main; sys.exit(main({['list']!r} + sys.argv[1:]))"
+    # from before its modules are loaded until its private server starts
+    script = f"import sys; from docsfy_jupyter.cli import main; print('up', flush=True); sys.exit(main({['list']!r} + sys.argv[1:]))"
     process = subprocess.Popen(
         [sys.executable, "-c", script, "--data-dir", str(tmp_path / "data")],
         env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeds_interrupts,
