@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
-
-if sys.platform != "win32":
-    import resource
 
 _PEAK = 400 * 1024 * 1024  # bytes; a process never gives back what one huge request took
 
@@ -39,8 +38,13 @@ def answer_lines(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 
 
 def _peak() -> int:
-    """Return the most memory, in bytes, that this process has had; 0 where nobody counts it."""
-    if sys.platform == "win32":
+    """Return the most memory, in bytes, that this process has had; 0 where there is no ``/proc``.
+
+    ``getrusage`` would not do: its figure outlives ``exec``, so that a large server's children begin with the server's.
+    """
+    try:
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+    except OSError:
         return 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024  # getrusage(2): bytes there, KiB here
+    most = re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE)
+    return int(most[1]) * 1024 if most else 0

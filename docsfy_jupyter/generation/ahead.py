@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
-from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.generation.folders import VariantFolder
+from docsfy_jupyter.generation.killing import settled
 from docsfy_jupyter.generation.workers import WorkerPool
 from docsfy_jupyter.models import Plan, PlanPage
 from docsfy_jupyter.site.jobs import AheadJob, ahead_to_data
 
 _WORTH = 8  # pages: fewer take less than a worker's start does
 _AT_ONCE = 16  # pages: the end of the last ones is waited for
-_PATIENCE = 120.0  # seconds
+_LONGEST = 120.0  # seconds that they may take
+_PATIENCE = 10.0  # seconds that the run waits for them after its last page
 
 
 class PagesAhead:
@@ -42,7 +43,7 @@ class PagesAhead:
         """Take a page whose text is in the cache now."""
         self._waiting.append(page)
         idle = self._work is None or self._work.done()
-        if idle and not self._over and len(self._waiting) >= _WORTH:
+        if idle and self._next():
             self._work = asyncio.create_task(self._render())
 
     async def __aenter__(self) -> PagesAhead:
@@ -50,26 +51,27 @@ class PagesAhead:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._over = True
-        work = self._work
-        if work is None:
+        if self._work is None:
             return
-        if error is not None:
-            work.cancel()
         try:
-            await asyncio.wait([work])
-        except asyncio.CancelledError:
-            work.cancel()
-            await asyncio.wait([work])
-            raise
+            if error is None:
+                await asyncio.wait([self._work], timeout=_PATIENCE)
+        finally:
+            self._work.cancel()
+            await settled(self._work)
 
     async def _render(self) -> None:
         try:
-            while len(self._waiting) >= _WORTH and not self._over:
+            while self._next():
                 pages, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
                 job = await asyncio.to_thread(self._job, pages)
-                await self._renderers.request({"ahead": ahead_to_data(job)}, _PATIENCE)
-        except (DocsfyError, OSError):
-            self._over = True  # whatever it is, the rendering of the site meets it too and tells it
+                await self._renderers.request({"ahead": ahead_to_data(job)}, _LONGEST)
+        except Exception:  # noqa: BLE001  whatever it is, the rendering of the site meets it too and tells it
+            self._over = True
+
+    def _next(self) -> bool:
+        """Whether there are pages to be rendered and somebody who is free to do it: others' sites come first."""
+        return not self._over and len(self._waiting) >= _WORTH and self._renderers.free
 
     def _job(self, pages: list[PlanPage]) -> AheadJob:
         folder, keys = self._folder, {page.slug: self._keys[page.slug] for page in pages}

@@ -41,6 +41,19 @@ async def unbroken(work: Coroutine[Any, Any, _T]) -> tuple[_T, bool]:
     return task.result(), cancelled
 
 
+async def settled(task: asyncio.Task[Any]) -> None:
+    """Wait for a task to end, whatever it ends with; who is cancelled meanwhile, however often, cancels it and waits on."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
 async def off_loop(call: Callable[[], _T]) -> _T:
     """Run a short scan in a thread; in the loop itself when the threads have gone already (shutdown)."""
     try:
@@ -204,7 +217,7 @@ async def kill_tree(
         kill_each(found)
         await asyncio.sleep(0.01)
         reap_orphans([process for process in found if process.pid != pid])
-    await _until(exited, 5.0)
+    await until(exited, 5.0)
     reap_orphans([process for process in known if process.pid != pid])
 
 
@@ -212,14 +225,15 @@ async def _ended(pid: int, exited: Callable[[], bool], limit: float) -> None:
     """Wait until nothing of a group lives; looked at closely only once its leader was reaped."""
     loop = asyncio.get_running_loop()
     end = loop.time() + limit
-    await _until(lambda: exited() or not group_alive(pid), limit)
+    await until(lambda: exited() or not group_alive(pid), limit)
     pause = 0.005
     while group_alive(pid) and loop.time() < end and await off_loop(lambda: group_living(pid)):
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_LOOK)
 
 
-async def _until(condition: Callable[[], bool], limit: float) -> None:
+async def until(condition: Callable[[], bool], limit: float) -> None:
+    """Wait until something is true, `limit` seconds at the most."""
     loop = asyncio.get_running_loop()
     end, pause = loop.time() + limit, 0.001
     while not condition() and loop.time() < end:

@@ -12,6 +12,7 @@ from docsfy_jupyter.errors import ChildError, CostLimitReached, RenderFailed
 from docsfy_jupyter.generation.ahead import PagesAhead
 from docsfy_jupyter.generation.folders import KnownPlan, VariantFolder, cache_key
 from docsfy_jupyter.generation.job import Emitter, RunJob, RunResult
+from docsfy_jupyter.generation.killing import settled
 from docsfy_jupyter.generation.pages import PageWriter, tried
 from docsfy_jupyter.generation.verifying import PATIENCE, verify
 from docsfy_jupyter.generation.workers import WorkerPool
@@ -69,7 +70,7 @@ class Pipeline:
             await verifying
         finally:
             verifying.cancel()
-            await asyncio.wait([verifying])
+            await settled(verifying)
         return result
 
     def _context(self, clone: Checkout) -> RunContext:

@@ -30,7 +30,7 @@ async def verify(job: RunJob, emit: Emitter, clone: Checkout, keys: dict[str, st
     try:
         reason = await _checked(job, emit, clone, keys)
     except Exception as error:  # noqa: BLE001  the pages are written and paid for: whatever it is, it is no end of the run
-        reason = str(error) or type(error).__name__
+        reason = str(error)[-500:] or type(error).__name__
     if reason:
         emit.log("verification_skipped", f"The pages were not checked against the repository: {reason}")
 

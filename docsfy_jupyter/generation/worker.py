@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from docsfy_jupyter.errors import ChildError, ChildTimeout
-from docsfy_jupyter.generation.killing import off_loop
+from docsfy_jupyter.generation.killing import off_loop, until
 
 _CHUNK = 256 * 1024
 _LARGE = 1024 * 1024
@@ -70,6 +70,8 @@ class Worker:
         """
         if self._dead or self._process.stdin is None:
             raise self._death()
+        if not self._pending:
+            self._tail = b""  # what was said about earlier requests is nothing to this one
         number = next(self._ids)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._pending[number] = answer
@@ -110,6 +112,8 @@ class Worker:
         with suppress(TimeoutError):  # the reason comes on the other pipe, perhaps a little later
             async with asyncio.timeout(1.0):
                 await asyncio.shield(self._error_reader)
+                # asyncio's wait() would wait for the pipe to the child as well
+                await until(lambda: self._process.returncode is not None, 1.0)
         self._fail_pending()
 
     async def _settle(self, line: bytes) -> None:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from docsfy_jupyter.generation.killing import unbroken
+from docsfy_jupyter.errors import ChildError, ChildTimeout
 from docsfy_jupyter.generation.process import Processes, child_environment
 from docsfy_jupyter.generation.worker import Worker
 
@@ -39,6 +39,12 @@ class WorkerPool:
         self._idle_seconds = idle
         self._idle: dict[Worker, tuple[AsyncExitStack, asyncio.TimerHandle]] = {}
         self._ends: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    @property
+    def free(self) -> bool:
+        """Whether a request would be begun at once."""
+        return not self._room.locked()
 
     async def request(self, obj: Mapping[str, Any], timeout: float) -> dict[str, Any]:
         """Have a worker answer; one that fails, or whose answer is not awaited to the end, is dead afterwards.
@@ -48,29 +54,44 @@ class WorkerPool:
         obj : mapping
             JSON-able.
         timeout : float
-            Seconds for the answer, once a worker is free.
+            Seconds until a worker must be free, and then for its answer.
 
         Raises
         ------
         ChildError, ChildTimeout, ChildNotStarted
             With a sentence for people.
         """
-        async with self._room:
-            worker, ends = await self._taken()
-            answered = False
-            try:
-                answer = await worker.request(obj, timeout)
-                answered = not answer.pop("last", False)
-            finally:
-                if answered:
-                    timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._expire, worker)
-                    self._idle[worker] = ends, timer
-                else:
-                    await _ended(ends)
-            return answer
+        try:
+            async with asyncio.timeout(timeout):
+                await self._room.acquire()
+        except TimeoutError:
+            raise ChildTimeout(f"All workers were busy for {timeout:g} s") from None
+        try:
+            return await self._answer(obj, timeout)
+        except ChildError as error:
+            if self._closed:
+                raise ChildError("It was stopped because the server is shutting down") from error
+            raise
+        finally:
+            self._room.release()
+
+    async def _answer(self, obj: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        worker, ends = await self._taken()
+        again = False
+        try:
+            answer = await worker.request(obj, timeout)
+            again = not answer.pop("last", False) and not self._closed
+        finally:
+            if again:
+                timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._expire, worker)
+                self._idle[worker] = ends, timer
+            else:
+                await ends.aclose()
+        return answer
 
     async def aclose(self) -> None:
-        """End the idle ones, and wait for those that are ending."""
+        """End the idle ones, and wait for those that are ending; the others end with their requests."""
+        self._closed = True
         for worker in tuple(self._idle):
             self._expire(worker)
         await asyncio.gather(*self._ends, return_exceptions=True)
@@ -82,7 +103,7 @@ class WorkerPool:
             timer.cancel()
             if worker.fit:
                 return worker, ends
-            await _ended(ends)
+            await ends.aclose()
         ends = AsyncExitStack()
         return await ends.enter_async_context(self._processes.open_worker(self._argv, env=child_environment())), ends
 
@@ -109,8 +130,8 @@ class Workers:
 
     @classmethod
     def of(cls, processes: Processes) -> Workers:
-        """Return the pools; more workers than processors would only wait for each other."""
-        most = max(2, os.cpu_count() or 1)
+        """Return the pools: with more workers than processors, so that a site that takes minutes holds up no other."""
+        most = max(4, 2 * _processors())
         python = [sys.executable, "-P", "-m"]  # -P keeps the working folder off the import path
         return cls(
             WorkerPool(processes, [*python, "docsfy_jupyter.site.worker"], most),
@@ -119,11 +140,9 @@ class Workers:
 
     async def aclose(self) -> None:
         """End the idle ones."""
-        await self.renderers.aclose()
-        await self.checkers.aclose()
+        await asyncio.gather(self.renderers.aclose(), self.checkers.aclose())
 
 
-async def _ended(ends: AsyncExitStack) -> None:
-    _, cancelled = await unbroken(ends.aclose())
-    if cancelled:
-        raise asyncio.CancelledError
+def _processors() -> int:
+    """Return how many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

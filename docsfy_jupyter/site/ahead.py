@@ -7,16 +7,8 @@ from collections.abc import Container
 from docsfy_jupyter.site.article import Article, draft, read_text, write
 from docsfy_jupyter.site.images import places
 from docsfy_jupyter.site.jobs import AheadJob
-from docsfy_jupyter.site.links import Links
-from docsfy_jupyter.site.templating import templates
+from docsfy_jupyter.site.links import UNREAD, Links
 from docsfy_jupyter.site.written import WrittenPages
-
-
-class _Anything:
-    """The anchors of a page that is not there yet."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
 
 
 def write_ahead(job: AheadJob) -> int:
@@ -27,13 +19,13 @@ def write_ahead(job: AheadJob) -> int:
     """
     earlier = WrittenPages(job.earlier)
     images = places(job.images)
-    hoped: dict[str, Container[str]] = dict.fromkeys(job.slugs, _Anything())
+    hoped: dict[str, Container[str]] = dict.fromkeys(job.slugs, UNREAD)
     written = 0
     for page in job.pages:
         text = read_text(job.texts[page.slug])
         if earlier.find(page, text) is None:
             made = draft(page, text)
             links = Links({**hoped, page.slug: made.anchors}, images)
-            write(Article(page, text, made), links, earlier, templates())
+            write(Article(page, text, made), links, earlier)
             written += 1
     return written

@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jinja2 import Environment
-
 from docsfy_jupyter.site.jobs import SitePage
 from docsfy_jupyter.site.links import Links, PageLinks
 from docsfy_jupyter.site.markdown import Heading, Page, parse, plain, render
 from docsfy_jupyter.site.tags import clean
+from docsfy_jupyter.site.templating import templates
 from docsfy_jupyter.site.written import Written, WrittenPages
 
 _LONGEST_SECTION = 4000
@@ -69,10 +68,10 @@ class Article:
         return self.made.head + self.text
 
 
-def write(article: Article, links: Links, earlier: WrittenPages, templates: Environment) -> Written:
+def write(article: Article, links: Links, earlier: WrittenPages) -> Written:
     """Make a page's HTML, unless it was made earlier and its links still lead where they led."""
     slug, made = article.plan.slug, article.made
-    if isinstance(made, Written) and all(links.find(slug, tag, target) == found for tag, target, found in made.asked):
+    if isinstance(made, Written) and leads_there(slug, made, links):
         return made
     if not isinstance(made, Draft):
         made = draft(article.plan, article.text)
@@ -85,12 +84,17 @@ def write(article: Article, links: Links, earlier: WrittenPages, templates: Envi
         diagrams=page.diagrams,
         words=len(article.source.split()),
         body=clean(render(page), own.resolve),
-        contents=templates.get_template("contents.html.j2").render(contents=listed),
+        contents=templates().get_template("contents.html.j2").render(contents=listed),
         sections=list(_sections(article.plan, page)),
         asked=[(tag, target, found) for (tag, target), found in own.asked.items()],
     )
     earlier.keep(article.plan, article.text, written)
     return written
+
+
+def leads_there(slug: str, made: Written, links: Links) -> bool:
+    """Say whether the links of a page that was written lead where they led then."""
+    return all(links.find(slug, tag, target) == found for tag, target, found in made.asked)
 
 
 def read_text(path: Path) -> str:

@@ -16,6 +16,16 @@ _PAGE = re.compile(r"(?:\./)?(?P<slug>[a-z0-9][a-z0-9-]*)\.(?:md|html)(?:#(?P<an
 _FOOTNOTE = re.compile(r"fn(ref)?[\w:-]*\Z")
 
 
+class _Unread:
+    """The anchors of a page that was not read yet: any."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+UNREAD = _Unread()
+
+
 class Links:
     """Knows where every page's links can lead.
 

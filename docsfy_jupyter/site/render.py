@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from docsfy_jupyter.site.article import Article, draft, read_text, write
+from docsfy_jupyter.site.article import Article, draft, leads_there, read_text, write
 from docsfy_jupyter.site.images import place_images
 from docsfy_jupyter.site.jobs import DeadLink, RenderReport, SiteJob, SitePage
-from docsfy_jupyter.site.links import Links
+from docsfy_jupyter.site.links import UNREAD, Links
 from docsfy_jupyter.site.shares import shared_out
 from docsfy_jupyter.site.sidebar import Sidebar
 from docsfy_jupyter.site.templating import templates
@@ -38,22 +38,22 @@ def render_site(job: SiteJob) -> RenderReport:
     job.out.mkdir(parents=True)
     earlier = WrittenPages(job.earlier)
     texts = _texts(job)
-    kept = {page.slug: found for page, text in texts if (found := earlier.find(page, text))}
+    images = place_images(job.images, job.out)
+    kept = _kept(texts, earlier, images)
     missing = [(page, text) for page, text in texts if page.slug not in kept]
-    with shared_out(missing, earlier, templates()) as shares:
+    with shared_out(missing, earlier) as shares:
         outlines = shares.outlines()
         articles = {
             page.slug: Article(page, text, kept.get(page.slug) or outlines.get(page.slug) or draft(page, text))
             for page, text in texts
         }
-        images = place_images(job.images, job.out)
         links = Links({slug: article.made.anchors for slug, article in articles.items()}, images)
         shares.begin(links)
         _copy_static(job.out, diagrams=any(article.made.diagrams for article in articles.values()))
         context = _context(job, articles)
         written = {}
         for slug, article in articles.items():
-            made = shares.written(slug) if slug in outlines else write(article, links, earlier, templates())
+            made = shares.written(slug) if slug in outlines else write(article, links, earlier)
             written[slug] = made
             _write_page(job, article, made, articles, context)
     _write_rest(job, articles, written, context)
@@ -70,6 +70,13 @@ def _texts(job: SiteJob) -> list[tuple[SitePage, str]]:
     """Return every page that has text, in the order of the plan."""
     pages = [page for group in job.plan.navigation for page in group.pages if page.slug in job.pages]
     return [(page, read_text(job.pages[page.slug])) for page in pages]
+
+
+def _kept(texts: Sequence[tuple[SitePage, str]], earlier: WrittenPages, images: Mapping[str, str]) -> dict[str, Written]:
+    """Return what there is of pages from earlier, but for those of which some link is known to lead elsewhere now."""
+    found = {page.slug: made for page, text in texts if (made := earlier.find(page, text))}
+    links = Links({page.slug: found[page.slug].anchors if page.slug in found else UNREAD for page, _ in texts}, images)
+    return {slug: made for slug, made in found.items() if leads_there(slug, made, links)}
 
 
 def _copy_static(out: Path, *, diagrams: bool) -> None:

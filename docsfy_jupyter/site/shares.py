@@ -11,8 +11,6 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from typing import Any
 
-from jinja2 import Environment
-
 from docsfy_jupyter.site.article import Article, Outline, draft, write
 from docsfy_jupyter.site.jobs import SitePage
 from docsfy_jupyter.site.links import Links
@@ -44,7 +42,7 @@ class Shares:
 
         Raises
         ------
-        OSError
+        RuntimeError
             A process died.
         """
         return {slug: outline for connection in self._connections for slug, outline in _received(connection).items()}
@@ -59,7 +57,7 @@ class Shares:
 
         Raises
         ------
-        OSError
+        RuntimeError
             A process died.
         """
         made: Written = _received(self._connections[self._places[slug]])
@@ -67,7 +65,7 @@ class Shares:
 
 
 @contextmanager
-def shared_out(texts: Sequence[Text], earlier: WrittenPages, templates: Environment) -> Iterator[Shares]:
+def shared_out(texts: Sequence[Text], earlier: WrittenPages) -> Iterator[Shares]:
     """Share pages out among processes, none where that is not worth it or processes cannot be forked; all are dead after it."""
     count = _processors() if sum(len(text) for _, text in texts) >= _WORTH else 0
     shares = [texts[number::count] for number in range(count)] if count > 1 else []
@@ -76,7 +74,7 @@ def shared_out(texts: Sequence[Text], earlier: WrittenPages, templates: Environm
     try:
         try:
             for share in shares:
-                _start(share, earlier, templates, processes, connections)
+                _start(share, earlier, processes, connections)
         except OSError:  # a container's limit of processes, say: this one makes the pages by itself
             _end(processes, connections)
             shares = []
@@ -88,13 +86,12 @@ def shared_out(texts: Sequence[Text], earlier: WrittenPages, templates: Environm
 def _start(
     share: Sequence[Text],
     earlier: WrittenPages,
-    templates: Environment,
     processes: list[ForkProcess],
     connections: list[Connection],
 ) -> None:
     ours, theirs = multiprocessing.Pipe()
     connections.append(ours)
-    process = multiprocessing.get_context("fork").Process(target=_make, args=(theirs, share, earlier, templates))
+    process = multiprocessing.get_context("fork").Process(target=_make, args=(theirs, share, earlier))
     try:
         process.start()
     finally:
@@ -119,18 +116,19 @@ def _processors() -> int:
     return min(_MOST, len(os.sched_getaffinity(0)))
 
 
-def _make(connection: Connection, texts: Sequence[Text], earlier: WrittenPages, templates: Environment) -> None:
+def _make(connection: Connection, texts: Sequence[Text], earlier: WrittenPages) -> None:
     """Read pages, tell their outlines, and write them: what a process does."""
     articles = [Article(page, text, draft(page, text)) for page, text in texts]
     made = {article.plan.slug: article.made for article in articles}
     connection.send({slug: Outline(one.head, one.anchors, one.diagrams) for slug, one in made.items()})
     links = connection.recv()
     for article in articles:
-        connection.send(write(article, links, earlier, templates))
+        connection.send(write(article, links, earlier))
 
 
 def _received(connection: Connection) -> Any:
     try:
         return connection.recv()
     except EOFError:
-        raise OSError("A process that renders pages of the site died") from None
+        # nobody catches it: this process ends with what that one said
+        raise RuntimeError("A process that renders pages of the site died") from None

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -16,10 +17,13 @@ from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.workers import WorkerPool
 
 WORKER = """
-import os, time
+import os, sys, time
 from docsfy_jupyter import lines
 def answer(asked):
     lines._PEAK = asked.get("peak", lines._PEAK)
+    print(asked.get("say", ""), file=sys.stderr, flush=True)
+    if asked.get("kill"):
+        os.kill(os.getpid(), 9)
     if asked.get("die"):
         raise RuntimeError("out of ideas")
     time.sleep(asked.get("sleep", 0))
@@ -70,8 +74,9 @@ async def test_an_idle_one_ends_after_a_while(processes: Processes) -> None:
 async def test_one_that_died_or_was_stopped_while_it_was_idle_is_replaced(pool: WorkerPool, number: int) -> None:
     first = await pid_of(pool)
     psutil.Process(first).send_signal(number)
-    while psutil.pid_exists(first) and psutil.Process(first).status() in {psutil.STATUS_RUNNING, psutil.STATUS_SLEEPING}:
-        time.sleep(0.001)  # the event loop is not to hear of it
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(first).status() in {psutil.STATUS_RUNNING, psutil.STATUS_SLEEPING}:
+            time.sleep(0.001)  # the event loop is not to hear of it
     assert await pid_of(pool) != first
     assert await gone(first)
 
@@ -95,12 +100,49 @@ async def test_a_late_answer_ends_its_process(pool: WorkerPool) -> None:
 
 
 async def test_a_worker_that_fails_says_why_and_only_that_request_fails(pool: WorkerPool) -> None:
-    with pytest.raises(ChildError, match="RuntimeError: out of ideas"):
+    assert (await pool.request({"say": "ALICE"}, 60))["pid"]
+    with pytest.raises(ChildError, match=r"exit code 1: (?s:.)*RuntimeError: out of ideas") as told:
         await pool.request({"die": True}, 60)
+    assert "ALICE" not in told.value.message
     assert await pid_of(pool)
+
+
+async def test_one_without_words_is_told_with_its_exit_code(pool: WorkerPool) -> None:
+    for _ in range(5):
+        with pytest.raises(ChildError, match="ended with exit code -9 without a word"):
+            await pool.request({"kill": True}, 60)
+
+
+async def test_a_request_that_no_worker_takes_says_so(pool: WorkerPool) -> None:
+    asking = [asyncio.create_task(pool.request({"sleep": 300}, 600)) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    assert not pool.free
+    with pytest.raises(ChildTimeout, match=r"All workers were busy for 0\.1 s"):
+        await pool.request({}, 0.1)
+    for one in asking:
+        one.cancel()
+    await asyncio.wait(asking)
+    assert pool.free
+
+
+async def test_a_request_under_way_is_told_that_the_server_stops(processes: Processes, pool: WorkerPool) -> None:
+    first = await pid_of(pool)
+    asking = asyncio.create_task(pool.request({"sleep": 300}, 600))
+    await asyncio.sleep(0.1)
+    await pool.aclose()
+    await processes.aclose()
+    with pytest.raises(ChildError, match="the server is shutting down"):
+        await asking
+    assert not psutil.pid_exists(first)
 
 
 async def test_one_that_has_grown_large_is_used_no_more(pool: WorkerPool) -> None:
     first = await pid_of(pool, peak=1)
     assert await gone(first)
     assert await pid_of(pool) != first
+
+
+async def test_a_large_server_has_small_workers(pool: WorkerPool) -> None:
+    large = b"x" * (512 * 1024 * 1024)  # what getrusage(2) says of a process, its children begin with
+    del large
+    assert await pid_of(pool) == await pid_of(pool)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import filecmp
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
-from docsfy_jupyter.site import written
+from docsfy_jupyter.site import render, written
 from docsfy_jupyter.site.ahead import write_ahead
 from docsfy_jupyter.site.jobs import AheadJob, SiteJob, ahead_from_data, ahead_to_data, job_from_data, job_to_data
 from docsfy_jupyter.site.render import render_site
+from docsfy_jupyter.site.shares import Shares, Text, shared_out
 
 TEXTS = {
     "first": "# First\n\n[into](second.md#part) and [on](third.md), ![image](repo-files/a.png)\n\n## Part\n\n```python\nx = 1\n```\n",
@@ -134,7 +136,7 @@ def test_the_worker_gets_the_folder(site: Rendered) -> None:
     assert job_from_data(job_to_data(replace(job, earlier=None))).earlier is None
 
 
-@pytest.mark.parametrize("name", ["article.py", "sidebar.py", "static/code.css", "templates/contents.html.j2"])
+@pytest.mark.parametrize("name", ["article.py", "sidebar.py", "templating.py", "static/code.css", "templates/contents.html.j2"])
 def test_another_renderer_makes_all_again(site: Rendered, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     other = site.folder / "renderer"
     shutil.copytree(Path(written.__file__).parent, other)
@@ -179,3 +181,18 @@ def test_what_was_written_ahead_is_used_and_a_page_whose_links_lead_elsewhere_is
     assert ahead_to_data(ahead_from_data(ahead_to_data(ahead))) == ahead_to_data(ahead)
     assert (write_ahead(ahead), write_ahead(ahead)) == (3, 0)
     assert site.again() == {"third", "fourth"}
+
+
+def test_pages_whose_links_lead_elsewhere_are_known_before_the_work_is_shared_out(site: Rendered, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[set[str]] = []
+
+    def noted(texts: Sequence[Text], earlier: written.WrittenPages) -> AbstractContextManager[Shares]:
+        asked.append({page.slug for page, _ in texts})
+        return shared_out(texts, earlier)
+
+    monkeypatch.setattr(render, "shared_out", noted)
+    site.texts["second"] = site.texts["second"].replace("## Part", "## Section")
+    render.render_site(site.job(site.earlier))
+    assert asked == [{"second"}]  # where the links of the first lead is not known before the second is read
+    render.render_site(replace(site.job(site.earlier), images={}))
+    assert asked[1:] == [{"first"}]

@@ -66,4 +66,5 @@ def test_several_processes_make_what_one_makes(job: SiteJob, tmp_path: Path, sev
 
 def test_a_process_that_dies_is_told(job: SiteJob) -> None:
     done = render(job, DYING)
-    assert json.loads(done.stdout)["error"] == "A process that renders pages of the site died"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == "RuntimeError: A process that renders pages of the site died"
