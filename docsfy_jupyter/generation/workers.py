@@ -14,7 +14,7 @@ from docsfy_jupyter.errors import ChildError, ChildTimeout
 from docsfy_jupyter.generation.process import Processes, child_environment
 from docsfy_jupyter.generation.worker import Worker
 
-_IDLE = 3.0  # seconds: runs of a batch follow each other faster, and nobody who looks at the machine later finds them
+IDLE = 20.0  # seconds: what a person does next comes sooner; later nobody who looks at the machine is to find them
 
 
 class WorkerPool:
@@ -32,7 +32,7 @@ class WorkerPool:
         Seconds that one is kept without a request.
     """
 
-    def __init__(self, processes: Processes, argv: Sequence[str], most: int, idle: float = _IDLE) -> None:
+    def __init__(self, processes: Processes, argv: Sequence[str], most: int, idle: float) -> None:
         self._processes = processes
         self._argv = argv
         self._room = asyncio.Semaphore(most)
@@ -134,8 +134,8 @@ class Workers:
         most = max(4, 2 * _processors())
         python = [sys.executable, "-P", "-m"]  # -P keeps the working folder off the import path
         return cls(
-            WorkerPool(processes, [*python, "docsfy_jupyter.site.worker"], most),
-            WorkerPool(processes, [*python, "docsfy_jupyter.verification.worker"], most),
+            WorkerPool(processes, [*python, "docsfy_jupyter.site.worker"], most, IDLE),
+            WorkerPool(processes, [*python, "docsfy_jupyter.verification.worker"], most, IDLE),
         )
 
     async def aclose(self) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -88,7 +88,7 @@ class WrittenPages:
         """Keep what was made of a text; no site fails because that cannot be: it is made again."""
         if self._folder is None:
             return
-        payload = json.dumps(asdict(written)).encode("ascii")
+        payload = json.dumps(vars(written)).encode("ascii")
         target = self._folder / f"{page.slug}.json"
         aside = target.with_name(f"{target.name}.{os.getpid()}.aside")
         content = b"\n".join((_source(page, text).encode("ascii"), _digest(payload).encode("ascii"), payload))

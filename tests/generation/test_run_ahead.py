@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import pytest
 from recording import alive, finished, lingering, running, start, until
 
+from docsfy_jupyter.generation import workers
 from docsfy_jupyter.generation.ahead import PagesAhead
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.manager import Manager
@@ -70,7 +72,10 @@ async def ended_by_abort(manager: Manager, key: VariantKey, mark: str) -> None:
     assert alive(mark) == []
 
 
-async def test_pages_are_rendered_while_others_are_written(tmp_path: Path, demo_repo: Path, mark: str, gate: Path) -> None:
+async def test_pages_are_rendered_while_others_are_written(
+    tmp_path: Path, demo_repo: Path, mark: str, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "IDLE", 0.5)
     async with running(tmp_path) as manager:
         key = await start(manager, demo_repo, MODEL)
         await until(manager, key, lambda row: row.page_count == 19, 120)
@@ -128,7 +133,7 @@ def some_pages(folder: Path, code: str, processes: Processes) -> tuple[PagesAhea
     keys = {page.slug: f"key-{page.slug}" for page in PLAN.pages()}
     for key in keys.values():
         variant.store_page(key, "# A page\n", {})
-    pool = WorkerPool(processes, [sys.executable, "-c", code], 2)
+    pool = WorkerPool(processes, [sys.executable, "-c", code], 2, idle=60)
     return PagesAhead(pool, variant, PLAN, keys), variant
 
 
