@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from docsfy_jupyter.locking import lock
+
 _LOCK = "in-use.lock"
 
 
 @contextmanager
-def owned_folder(prefix: str) -> Iterator[tuple[Path, int]]:
+def owned_folder(prefix: str) -> Iterator[tuple[Path, tuple[int, ...]]]:
     """Have a temporary folder for a while; those of the same prefix whose owners were killed are removed first.
 
     Parameters
@@ -27,32 +29,43 @@ def owned_folder(prefix: str) -> Iterator[tuple[Path, int]]:
     ------
     folder : Path
         Only this user may look into it.
-    lock : int
-        A file descriptor. Whoever holds it, by ``pass_fds`` a child too, keeps the folder from being removed.
+    held : tuple of int
+        File descriptors. Whoever holds them, by ``pass_fds`` a child too, keeps the folder from being removed. None on Windows,
+        where a child cannot be given any and what is left behind stays.
     """
-    for other in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        with suppress(OSError):  # somebody else's, or gone meanwhile
-            _remove_abandoned(other)
-    with tempfile.TemporaryDirectory(prefix=prefix) as made:
-        folder = Path(made)
-        lock = os.open(folder / f"{_LOCK}.new", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            with suppress(OSError):  # a disk that cannot lock: the folder has no lock then, and is nobody's to remove
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.rename(folder / f"{_LOCK}.new", folder / _LOCK)  # never there without being locked
-            yield folder, lock
-        finally:
-            os.close(lock)
+    if sys.platform != "win32":
+        for other in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+            with suppress(OSError):  # somebody else's, or gone meanwhile
+                _remove_abandoned(other)
+    with tempfile.TemporaryDirectory(prefix=prefix) as made, _held(Path(made)) as held:
+        yield Path(made), held
 
 
-def _remove_abandoned(folder: Path) -> None:
-    """Remove a folder of this user's whose lock nobody holds; one without a lock is left alone."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+@contextmanager
+def _held(folder: Path) -> Iterator[tuple[int, ...]]:
+    if sys.platform == "win32":
+        yield ()
         return
-    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    handle = os.open(folder / f"{_LOCK}.new", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # a disk that cannot lock: the folder has no lock then, and is nobody's to remove
+            lock(handle)
+            os.rename(folder / f"{_LOCK}.new", folder / _LOCK)  # never there without being locked
+        yield (handle,)
     finally:
-        os.close(lock)
+        os.close(handle)
+
+
+if sys.platform != "win32":
+
+    def _remove_abandoned(folder: Path) -> None:
+        """Remove a folder of this user's whose lock nobody holds; one without a lock is left alone."""
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            return
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            lock(handle)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(handle)

@@ -96,7 +96,7 @@ def run_notebook(
     KeyboardInterrupt
         papermill and its kernel are ended by then; the runs on the server are not.
     """
-    with owned_folder("docsfy-batch-") as (folder, lock):
+    with owned_folder("docsfy-batch-") as (folder, held):
         values = folder / "parameters.yaml"  # JSON is YAML, and keeps every type
         values.write_text(json.dumps(dict(parameters)), "utf-8")
         _write_kernel(folder)
@@ -106,21 +106,21 @@ def run_notebook(
             *("--kernel", "python3", "--no-progress-bar", "--autosave-cell-every", "5"),
         ]
         for _ in range(_STARTS):
-            ended = _attempt(command, folder, lock, _environment(folder, address, certificates), show)
+            ended = _attempt(command, folder, held, _environment(folder, address, certificates), show)
             if ended.code == 0 or ended.last or has_begun(receipt):
                 break
         return ended
 
 
 def _attempt(
-    command: list[str], folder: Path, lock: int, env: Mapping[str, str], show: Callable[[Mapping[str, Any]], None]
+    command: list[str], folder: Path, held: tuple[int, ...], env: Mapping[str, str], show: Callable[[Mapping[str, Any]], None]
 ) -> Ended:
     told, log = folder / "progress.jsonl", folder / "papermill.log"
     told.write_text("", "utf-8")
     reader = ProgressReader(told)
     try:
         # the working folder is an empty one: a kernel imports what lies in it
-        with log.open("wb") as out, _child(command, cwd=folder, env=env, stdout=out, stderr=out, pass_fds=(lock,)) as child:
+        with log.open("wb") as out, _child(command, cwd=folder, env=env, stdout=out, stderr=out, pass_fds=held) as child:
             while child.poll() is None:
                 _show_news(reader, show)
                 time.sleep(_LOOK)

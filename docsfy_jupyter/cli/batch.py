@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import json
 import os
@@ -31,6 +30,7 @@ from docsfy_jupyter.cli.bars import BatchBars
 from docsfy_jupyter.cli.output import plain, print_json
 from docsfy_jupyter.cli.session import open_client
 from docsfy_jupyter.client.client import DocsfyClient
+from docsfy_jupyter.locking import lock
 from docsfy_jupyter.models import utc_now
 
 _NO_SERVER = (
@@ -101,7 +101,7 @@ def _locked(path: Path) -> Iterator[None]:
     with ExitStack() as stack:
         for held in (stack.enter_context(place.open("ab")), stack.enter_context(path.open("rb"))):
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(held.fileno())
             except BlockingIOError:
                 raise errors.BatchBusy(f"Another batch of {path} is in progress on this machine; wait for its end.") from None
             except OSError:  # a disk that locks no file that is open for reading, as NFS; the user's own lock is held
@@ -197,7 +197,8 @@ def _why(ended: Ended, error: tuple[str, str] | None) -> str:
 @contextmanager
 def _terminable() -> Iterator[None]:
     """Let a TERM, and a terminal that is closed, end the batch as Ctrl-C does; what ``nohup`` has switched off stays so."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.Signals[name] for name in ("SIGTERM", "SIGHUP") if name in signal.Signals.__members__]
+    before = {number: signal.getsignal(number) for number in numbers}
     heard = [number for number, handler in before.items() if handler != signal.SIG_IGN]
     for number in heard:
         signal.signal(number, signal.default_int_handler)

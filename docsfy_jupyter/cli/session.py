@@ -48,7 +48,7 @@ def open_client(
 
 @contextmanager
 def _private_server(data_dir: str | None) -> Iterator[Address]:
-    with owned_folder("docsfy-private-") as (home, lock):
+    with owned_folder("docsfy-private-") as (home, held):
         port, token = _free_port(), secrets.token_urlsafe(24)
         (home / "root").mkdir()
         log = home / "server.log"
@@ -60,7 +60,7 @@ def _private_server(data_dir: str | None) -> Iterator[Address]:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                pass_fds=(lock,),  # it outlives a command that is killed, for a moment
+                pass_fds=held,  # it outlives a command that is killed, for a moment
             )
         address = Address(f"http://127.0.0.1:{port}/docsfy/", token)
         try:

@@ -11,7 +11,6 @@ or after a process was killed in the middle, has every page whole: the one befor
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tarfile
@@ -24,6 +23,7 @@ from pathlib import Path, PurePosixPath
 
 from docsfy_jupyter.client.exchange import exchange
 from docsfy_jupyter.errors import BadRequest, ClientError
+from docsfy_jupyter.locking import lock
 
 _MARK = ".docsfy-site"
 _STAGING = ".docsfy-site.new"  # one name for all: what a killed process left is found again and removed
@@ -129,7 +129,7 @@ def _alone(target: Path) -> Iterator[None]:
 
 def _lock(handle: int, target: Path) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(handle)
     except BlockingIOError:
         raise ClientError(_BUSY.format(target)) from None
 

@@ -8,13 +8,15 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docsfy_jupyter.site.article import Article, Outline, draft, write
 from docsfy_jupyter.site.jobs import SitePage
 from docsfy_jupyter.site.links import Links
 from docsfy_jupyter.site.written import Written, WrittenPages
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkProcess  # not there on Windows
 
 _WORTH = 200_000  # characters; they take half a second, and a process to share them with some milliseconds
 _MOST = 4

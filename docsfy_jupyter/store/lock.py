@@ -5,26 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import sys
 from pathlib import Path
 
 from docsfy_jupyter.errors import StoreUnavailable
+from docsfy_jupyter.locking import lock
 
 _CANNOT_LOCK = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _FAR = 1 << 30  # a locked byte cannot be read by others, and they shall read whose lock it is
-
-    def _lock(handle: int) -> None:
-        os.lseek(handle, _FAR, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def held_by(holder: str, folder: Path) -> StoreUnavailable:
@@ -58,7 +44,7 @@ def take_lock(folder: Path) -> int:
     """
     handle = os.open(folder / "docsfy.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        _lock(handle)
+        lock(handle)
     except OSError as error:
         os.lseek(handle, 0, os.SEEK_SET)
         lines = os.read(handle, 500).decode("utf-8", "replace").splitlines()
