@@ -5,7 +5,7 @@ A benchmark makes its rows with `beside` (ours and another's, measured in turns)
 Values carry no unit: the measure's text does (``"abort to last process dead, ms"``). ``DOCSFY_BENCH_JSON`` names a file to
 which `report` adds the rows of each benchmark that runs.
 
-Run ``python benchmarks/rows.py FILE`` to print what such a file has.
+Run ``python benchmarks/rows.py [--markdown] FILE`` to print what such a file has.
 """
 
 from __future__ import annotations
@@ -131,6 +131,18 @@ def print_table(rows: Sequence[Row]) -> None:
         print("  ".join(cells).rstrip())
 
 
+def print_markdown(rows: Sequence[Row]) -> None:
+    """Print the rows as the table of ``docs/performance-and-reliability.md``."""
+    print("| measure | ours | beside | ratio (low–high) | turns | mark | | load |\n|" + " --- |" * 8)
+    words = {None: "", True: "kept", False: "**missed**"}
+    for row in rows:
+        measure = f"{row.measure} ({row.note})" if row.note else row.measure
+        spread = f"({_short(row.low)}–{_short(row.high)})" if row.turns > 1 else ""
+        ratio = " ".join(filter(None, (_short(row.ratio), spread)))
+        cells = [measure, _short(row.ours), _short(row.other), ratio, str(row.turns or ""), row.mark, words[row.passed]]
+        print(f"| {' | '.join([*cells, f'{row.load:.0f}'])} |")
+
+
 def gather(rows: Sequence[Row]) -> None:
     """Add the rows to the file that ``DOCSFY_BENCH_JSON`` names, if it does."""
     name = os.environ.get("DOCSFY_BENCH_JSON")
@@ -170,5 +182,6 @@ def _write(file: Path, rows: Sequence[Row]) -> None:
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        print_table(read(Path(argument)))
+    show = print_markdown if "--markdown" in sys.argv[1:] else print_table
+    for argument in (argument for argument in sys.argv[1:] if argument != "--markdown"):
+        show(read(Path(argument)))
