@@ -42,8 +42,8 @@ def screen(variant: Variant) -> dict[str, Any]:
     -------
     dict
         JSON-able. Beside the row: ``label``, ``percent``, ``text``, ``log`` (at most 200 lines), ``total`` (pages of the
-        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``checks`` (see `checks`), ``cost_text``,
-        ``foreseen_text``, ``source`` (the body field that generates it again) and ``commit_url`` (or None).
+        plan, 0 when unknown), ``stage_text``, ``actions`` (``{id, label}``), ``delete_question``, ``checks`` (see `checks`),
+        ``cost_text``, ``foreseen_text``, ``source`` (the body field that generates it again) and ``commit_url`` (or None).
     """
     progress = describe(variant).to_json()
     progress["log"] = bounded_log(progress["log"])
@@ -52,6 +52,7 @@ def screen(variant: Variant) -> dict[str, Any]:
         **progress,
         "stage_text": stage_text(variant),
         "actions": [{"id": name, "label": label} for name, label in actions(variant, progress["total"])],
+        "delete_question": delete_question(variant),
         "checks": list(checks(variant)),
         "cost_text": cost_text(variant.run_cost_usd, variant.untold_calls),
         "foreseen_text": foreseen_text(variant),
@@ -102,6 +103,16 @@ def actions(variant: Variant, total: int) -> Iterator[tuple[str, str]]:
         yield "open", "View documentation" if variant.status is Status.READY else "View last documentation"
         yield "download", "Download"
     yield "regenerate", "Regenerate"
+    yield "delete", "Delete…"
+
+
+def delete_question(variant: Variant) -> str:
+    """Ask whether a variant shall be deleted, and say what is lost with it and what stays."""
+    lost = "its pages and its site" if variant.site else "its pages" if variant.plan_json else ""  # no page without a plan
+    cost = cost_text(variant.total_cost_usd, variant.untold_calls)
+    paid = f", and with them what its runs cost ({cost})" if cost else ""
+    gone = f"{lost.capitalize()} are lost{paid}" if lost else "It has no pages and no site"
+    return f"Delete {variant.address}? {gone}. The history of its runs stays."
 
 
 def _counted(number: int, word: str, words: str = "") -> str:

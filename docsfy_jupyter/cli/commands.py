@@ -19,7 +19,7 @@ from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.folders import unpack_site
 from docsfy_jupyter.models import Stage, Status, Variant
 from docsfy_jupyter.money import cost_text, dollars
-from docsfy_jupyter.screen import foreseen_text, not_found
+from docsfy_jupyter.screen import delete_question, foreseen_text, not_found
 
 Command = Callable[[DocsfyClient, argparse.Namespace], int]
 
@@ -179,7 +179,7 @@ def freshness(client: DocsfyClient, options: argparse.Namespace) -> int:
 def delete(client: DocsfyClient, options: argparse.Namespace) -> int:
     """Delete a variant, after a question where somebody can answer it."""
     variant = _found(client, options)
-    if not options.yes and not _confirmed(variant.address):
+    if not options.yes and not _confirmed(delete_question(variant)):
         raise errors.BadRequest("Nothing was deleted.")
     client.delete(variant)
     if options.json:
@@ -189,10 +189,10 @@ def delete(client: DocsfyClient, options: argparse.Namespace) -> int:
     return 0
 
 
-def _confirmed(address: str) -> bool:
+def _confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise errors.BadRequest("Nothing was deleted: nobody can be asked here. Pass --yes.")
-    print(plain(f"Delete {address} with its pages and site? [y/N] "), end="", file=sys.stderr, flush=True)
+    print(plain(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

@@ -148,6 +148,7 @@ class Drawn(BaseModel):
     total: int
     stage_text: str
     actions: list[Action]
+    delete_question: str
     source: dict[str, str]
     commit_url: str | None
 

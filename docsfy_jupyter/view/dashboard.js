@@ -190,7 +190,7 @@ class Board {
 
   /** Offer nothing that this login may not do, where the page asks by itself. */
   async learnRights() {
-    const readOnly = this.browser !== null && this.matches !== false && (await this.browser.readsOnly());
+    const readOnly = this.browser !== null && this.matches !== false && (await this.browser.bars("execute"));
     this.create.hidden = readOnly;
     this.barred.hidden = !readOnly;
     this.drawEmpty();
@@ -279,19 +279,35 @@ class Board {
 
   toggle(address) {
     const row = this.rows.get(address);
-    if (row.panel) {
-      row.panel.close();
-      row.detail.remove();
-      row.panel = row.detail = null;
-    } else {
+    if (row.panel) this.fold(row);
+    else {
       const cell = make("td", { colspan: 5 });
       row.detail = make("tr", { class: "docsfy-detail" }, cell);
       row.line.after(row.detail);
       const { name, branch, ai_provider: provider, ai_model: model, owner } = row.data;
-      row.panel = new Panel(cell, { key: { name, branch, provider, model, owner }, interval: this.interval, kernel: null, browser: this.browser, serverId: "" });
+      row.panel = new Panel(cell, { key: { name, branch, provider, model, owner }, interval: this.interval, kernel: null, browser: this.browser, serverId: "", onDelete: (view) => this.leave(view) });
     }
     setAttribute(row.parts.more, "aria-expanded", String(row.panel !== null));
     setText(row.parts.more, row.panel ? "Close" : "Details");
+  }
+
+  fold(row) {
+    row.panel.close();
+    row.detail.remove();
+    row.panel = row.detail = null;
+  }
+
+  /** Take out the row of a variant that was deleted by its panel; the focus goes to the next one, or to the table. */
+  leave(view) {
+    const row = this.rows.get(addressOf(view));
+    this.say(`Deleted ${view.name}/${view.branch}/${view.ai_provider}/${view.ai_model}.`);
+    if (row?.panel) {
+      this.fold(row);
+      const next = [...this.rows.values()].find(({ line }) => line === row.line.nextElementSibling);
+      this.drop(addressOf(view), row);
+      (next?.parts.more ?? this.variants.frame).focus();
+    }
+    this.tick();
   }
 
   drawRuns(runs, total) {

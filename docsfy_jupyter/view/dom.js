@@ -69,6 +69,13 @@ function duration(milliseconds) {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** Put the focus on what cannot have it by itself, for as long as it stays there. */
+function focusOn(node) {
+  node.setAttribute("tabindex", "-1");
+  node.addEventListener("blur", () => node.removeAttribute("tabindex"), { once: true });
+  node.focus();
+}
+
 /** A question inside the panel: its text, the button that does it, the button (and Escape) that does not. */
 function makeQuestion(id, yes, no, onYes, onNo) {
   const text = make("p", { id });
@@ -82,4 +89,4 @@ function makeQuestion(id, yes, no, onYes, onNo) {
   return box;
 }
 
-export { clock, dollars, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId };
+export { clock, dollars, duration, focusOn, icon, make, makeQuestion, setAttribute, setText, uniqueId };

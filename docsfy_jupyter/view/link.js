@@ -53,10 +53,10 @@ class Browser {
     return this.known;
   }
 
-  /** Whether the server says that this login may start and abort nothing. */
-  async readsOnly() {
+  /** Whether the server says that this login may not do what it calls so: `execute` (start, abort) or `write` (delete). */
+  async bars(action) {
     const may = (await this.health())?.may;
-    return typeof may === "string" && !may.split(", ").includes("execute");
+    return typeof may === "string" && !may.split(", ").includes(action);
   }
 
   loginUrl() {

@@ -1,11 +1,12 @@
 // The view of one variant: in a notebook cell (an anywidget module, fed by the kernel) and on the status page (by itself).
 // What it shows is decided in Python (docsfy_jupyter/screen.py); here it is drawn and acted upon.
-import { clock, duration, icon, make, makeQuestion, setAttribute, setText, uniqueId } from "./dom.js";
+import { clock, duration, focusOn, icon, make, makeQuestion, setAttribute, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
 import { Browser, Kernel, READ_ONLY } from "./link.js";
 import { STOPPED, Watch } from "./watch.js";
 
 const LOOKING = new Set(["open", "download"]); // what changes nothing
+const DOING = { abort: "Aborting…", resume: "Starting…", delete: "Deleting…" };
 const HEADLINES = {
   loading: "Loading…",
   missing: "Not generated yet",
@@ -18,7 +19,9 @@ const HEADLINES = {
 
 /** Draws what a Watch knows into `root`, and offers what can be done. */
 class Panel {
-  constructor(root, { heading = "h2", ...options }) {
+  /** `onDelete(view)`, of who shows the panel in something larger: called once it has deleted what it showed. */
+  constructor(root, { heading = "h2", onDelete = null, ...options }) {
+    this.onDelete = onDelete;
     this.id = uniqueId();
     this.heading = heading;
     this.root = root;
@@ -61,6 +64,7 @@ class Panel {
     this.actions = make("div", { class: "docsfy-actions" });
     this.confirm = makeQuestion(`${id}-sure`, "Abort run", "Keep running", () => this.abort(), () => this.closeConfirm());
     setText(this.confirm.firstChild, "Abort this run? Pages that are finished are kept.");
+    this.deletion = makeQuestion(`${id}-delete`, "Delete", "Keep it", () => this.remove(), () => this.closeDeletion());
     const host = {
       run: (work) => this.run("generate", work),
       begin: (body) => this.begin(body),
@@ -76,7 +80,7 @@ class Panel {
       "section",
       { class: "docsfy-panel", "aria-labelledby": `${id}-title` },
       make("header", {}, make("div", { class: "docsfy-names" }, this.title, this.ref), this.chip),
-      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
+      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.deletion, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
     );
   }
 
@@ -215,12 +219,18 @@ class Panel {
   drawActions(view, notice) {
     const wanted = view && notice?.kind !== "login" ? view.actions : [];
     const formAlways = view && ["error", "aborted"].includes(view.status);
-    const shown = wanted.filter(({ id }) => !(id === "regenerate" && formAlways) && (!this.watch.readOnly || LOOKING.has(id)));
+    const shown = wanted.filter(({ id }) => !(id === "regenerate" && formAlways) && this.may(id));
     const nodes = shown.map(({ id, label }) => this.actionNode(id, label, view));
     for (const node of [...this.actions.children]) if (!nodes.includes(node)) node.remove();
     nodes.forEach((node, index) => this.actions.children[index] !== node && this.actions.insertBefore(node, this.actions.children[index] ?? null));
     this.actions.hidden = !nodes.length;
     if (view?.status !== "generating") this.confirm.hidden = true;
+    if (!shown.some(({ id }) => id === "delete")) this.deletion.hidden = true;
+  }
+
+  /** Whether this login may do it: to delete is a right of its own. */
+  may(id) {
+    return LOOKING.has(id) || !(id === "delete" ? this.watch.keepsAll : this.watch.readOnly);
   }
 
   actionNode(id, label, view) {
@@ -235,7 +245,7 @@ class Panel {
       if (id === "regenerate") setAttribute(node, "aria-expanded", String(this.form.open));
       node.disabled = this.pending !== null;
     }
-    setText(node, this.pending === id ? { abort: "Aborting…", resume: "Starting…" }[id] ?? label : label);
+    setText(node, this.pending === id ? DOING[id] ?? label : label);
     return node;
   }
 
@@ -251,6 +261,10 @@ class Panel {
     if (id === "abort") {
       this.confirm.hidden = false;
       this.confirm.querySelector("button").focus();
+    } else if (id === "delete") {
+      setText(this.deletion.firstChild, this.watch.state.view.delete_question);
+      this.deletion.hidden = false;
+      this.deletion.lastChild.focus();
     } else if (id === "resume") this.run("resume", () => this.watch.generate(this.again()));
     else if (id === "regenerate") {
       this.formOpen = !this.form.open;
@@ -261,12 +275,32 @@ class Panel {
 
   closeConfirm() {
     this.confirm.hidden = true;
-    (this.actions.querySelector('[data-action="abort"]') ?? this.frame).focus();
+    this.focusAction("abort");
+  }
+
+  closeDeletion() {
+    this.deletion.hidden = true;
+    this.focusAction("delete");
+  }
+
+  /** Go back to the button of an action, or to the panel where that is gone. */
+  focusAction(id) {
+    const button = this.actions.querySelector(`[data-action="${id}"]:enabled`);
+    if (button) button.focus();
+    else focusOn(this.frame);
   }
 
   abort() {
     this.closeConfirm();
     this.run("abort", () => this.watch.abort());
+  }
+
+  async remove() {
+    this.closeDeletion();
+    const { view } = this.watch.state;
+    await this.run("delete", () => this.watch.remove());
+    if (!this.problem) this.onDelete?.(view);
+    if (this.frame.isConnected) this.focusAction("delete");
   }
 
   /** The body that runs the shown variant once more. */

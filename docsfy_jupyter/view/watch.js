@@ -18,7 +18,7 @@ class Watch {
     this.pinged = false;
     this.etag = null;
     this.polled = 0;
-    this.busy = false;
+    this.polling = null; // the request under way
     this.failures = 0;
     this.timer = setInterval(() => this.tick(), 1000);
     this.onVisible = () => document.visibilityState === "visible" && this.ask();
@@ -29,8 +29,9 @@ class Watch {
 
   /** Where the browser acts by itself, its login decides what can be done. */
   async learnRights() {
-    this.readOnly = (await this.direct()) && (await this.browser.readsOnly());
-    if (this.readOnly && !this.closed) this.onChange();
+    if (!(await this.direct())) return;
+    [this.readOnly, this.keepsAll] = [await this.browser.bars("execute"), await this.browser.bars("write")];
+    if ((this.readOnly || this.keepsAll) && !this.closed) this.onChange();
   }
 
   close() {
@@ -111,9 +112,13 @@ class Watch {
     return { name, provider, model, branch, owner };
   }
 
-  async poll() {
-    if (this.busy || this.closed) return;
-    this.busy = true;
+  /** Ask the server, never twice at once. */
+  poll() {
+    if (!this.closed) this.polling ??= this.pollOnce().finally(() => (this.polling = null));
+    return this.polling;
+  }
+
+  async pollOnce() {
     this.polled = Date.now();
     const key = this.key;
     try {
@@ -121,8 +126,6 @@ class Watch {
       if (!this.closed && sameKey(key, this.key)) this.fold(answer); // not one for the variant of before
     } catch (error) {
       if (!this.closed) this.failed(error);
-    } finally {
-      this.busy = false;
     }
   }
 
@@ -180,6 +183,18 @@ class Watch {
     return this.after();
   }
 
+  /** Delete the variant that is shown, by its whole address; what is known afterwards is asked, also where that was refused. */
+  async remove() {
+    if (!(await this.direct())) return this.viaKernel({ type: "delete" });
+    const { name, branch, ai_provider: provider, ai_model: model, owner } = this.state.view;
+    try {
+      await this.act("DELETE", "api/variant", { query: { name, branch, provider, model, owner } });
+    } finally {
+      await this.after();
+    }
+    return null;
+  }
+
   async generate(body) {
     if (!(await this.direct())) return this.viaKernel({ type: "generate", body });
     const answer = await this.act("POST", "api/generate", { body });
@@ -220,6 +235,7 @@ class Watch {
 
   async after() {
     this.kernel?.send({ type: "refresh" });
+    await this.polling; // it was asked before the deed, and may know nothing of it
     await this.poll();
     return null;
   }

@@ -16,13 +16,12 @@ from traitlets import Dict, Int, List, Unicode
 from docsfy_jupyter import errors
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import Variant, VariantKey, utc_now
-from docsfy_jupyter.screen import source
 from docsfy_jupyter.view import bundled, read_asset
 from docsfy_jupyter.widgets.kernel import KernelPanels, in_kernel, kernel_panels, milliseconds, show_live
 from docsfy_jupyter.widgets.poller import Poller
 from docsfy_jupyter.widgets.seen import Notice, Seen, traits
 from docsfy_jupyter.widgets.waiting import change_line, check_on_error, in_words, outcome, settled
-from docsfy_jupyter.widgets.wire import body_of, is_of, key_of, shown_key
+from docsfy_jupyter.widgets.wire import again, body_of, is_of, key_of, shown_key
 
 _FIRST_ANSWER = 2.0  # seconds that a cell waits for the first answer, so that what it shows is the state
 
@@ -166,15 +165,7 @@ class StatusPanel(anywidget.AnyWidget):
             The first also with `force` and without `pay` where that costs or may: pages and last price are named.
         """
         row = self._seen.variant or self._connected().get(self._variant_key)
-        body: dict[str, Any] = {
-            **source(row),
-            "name": row.name,
-            "branch": row.branch,
-            "owner": row.owner,
-            "provider": provider or row.ai_provider,
-            "model": model or row.ai_model,
-            "force": force,
-        }
+        body = again(row, provider=provider or row.ai_provider, model=model or row.ai_model, force=force)
         if force and not pay:
             found = self._connected().estimate(**body)
             if not (found["free"] or found["unavailable"]):  # what cannot start costs nothing, and the start says why
@@ -345,13 +336,14 @@ class StatusPanel(anywidget.AnyWidget):
             self._wake()
         elif kind == "move" and isinstance(message.get("key"), dict):
             self._move(key_of(message["key"]))
-        elif kind in ("abort", "generate", "estimate", "models"):
+        elif kind in ("abort", "delete", "generate", "estimate", "models"):
             threading.Thread(target=self._serve, args=(message,), name="docsfy request", daemon=True).start()
 
     def _serve(self, message: dict[str, Any]) -> None:
         """Carry out one request of the view, off the kernel's own thread, and answer it."""
         verbs: dict[str, Callable[[dict[str, Any]], Any]] = {
             "abort": lambda m: self._connected().abort(self._variant_key, generation_id=m.get("generation_id")).address,
+            "delete": lambda _: self._connected().delete(self._seen.variant or self._variant_key),
             "generate": lambda m: self._generate(body_of(m.get("body"))),
             "estimate": lambda m: self._connected().estimate(**body_of(m.get("body"))),
             "models": lambda _: self._connected().models(),

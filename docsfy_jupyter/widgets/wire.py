@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docsfy_jupyter.models import Variant, VariantKey
+from docsfy_jupyter.screen import source
 
 _BODY = ("repo_url", "repo_path", "name", "branch", "owner", "ai_provider", "ai_model", "force", "max_cost_usd", "credential_env")
 
@@ -28,6 +29,11 @@ def is_of(row: Variant, key: VariantKey) -> bool:
     """Return whether a row is the one that a key means, whose branch and owner may be left to the server."""
     same = (row.name, row.ai_provider, row.ai_model) == (key.name, key.ai_provider, key.ai_model)
     return same and key.branch in ("", row.branch) and key.owner in ("", row.owner)
+
+
+def again(row: Variant, **changes: Any) -> dict[str, Any]:
+    """Return the arguments of `DocsfyClient.generate` that run a row once more."""
+    return {**source(row), "name": row.name, "branch": row.branch, "owner": row.owner, **changes}
 
 
 def body_of(data: object) -> dict[str, Any]:

@@ -114,7 +114,9 @@ def test_delete_asks_in_a_terminal(
     monkeypatch.setattr("sys.stdin", Typed(answer))
     found, _, err = run("delete", "asked")
     assert found == code
-    assert err.startswith("Delete asked/main/fake/pages=1 with its pages and site? [y/N] ")
+    begins, ends = "Delete asked/main/fake/pages=1? Its pages and its site are lost", "The history of its runs stays. [y/N] "
+    assert err.startswith(begins)  # what they cost is told of the latest run, which here wrote a page or found none to write
+    assert ends in err
     assert run("status", "asked")[0] == (2 if code == 0 else 0)
 
 

@@ -134,6 +134,30 @@ def test_the_overview_filters_opens_and_starts(board_server: Server, seen: Seen,
 
 
 @pytest.mark.browser
+def test_a_row_is_deleted_by_its_panel_and_goes(board_server: Server, seen: Seen, tmp_path: Path) -> None:
+    repo = make_demo_repo(tmp_path)
+    with connect(board_server.url, board_server.token) as client, pytest.raises(GenerationFailed):
+        client.wait(client.generate(repo, provider="local", name="mistyped", branch="mian"))
+    page = seen.page
+    page.goto(f"{board_server.api}?token={board_server.token}")
+    page.get_by_role("button", name="Details of mistyped, local/static").click()
+    panel = page.locator(".docsfy-detail")
+    panel.get_by_role("button", name="Delete…").click()
+    question = "Delete mistyped/mian/local/static? It has no pages and no site. The history of its runs stays."
+    dialog = panel.get_by_role("alertdialog", name=question)
+    dialog.get_by_role("button", name="Delete", exact=True).press("Enter")
+    page.get_by_role("status").filter(has_text="Deleted mistyped/mian/local/static.").wait_for()
+    page.locator("tr", has_text="mistyped").wait_for(state="detached")
+    assert panel.count() == 0
+    assert page.evaluate("document.activeElement.textContent") == "Details", "the focus is on the next row"
+    assert board_server.call("GET", "api/projects/mistyped").status_code == 404
+    page.get_by_role("tab", name="Runs").click()
+    page.locator("tr", has_text="mistyped").wait_for()
+    # what a run of a branch that is not there would take is a 400, a variant that is gone a 404
+    assert [text for text in seen.complaints if "400" not in text and "404" not in text] == []
+
+
+@pytest.mark.browser
 def test_the_overview_says_what_is_wrong_with_a_new_one(board_server: Server, seen: Seen, tmp_path: Path) -> None:
     page = seen.page
     page.goto(f"{board_server.api}?token={board_server.token}")

@@ -21,7 +21,7 @@ OPERATOR = {"X-Operator": "yes"}
 HELD = "pages=2,hold=page-1"
 BROKEN = "pages=3,fail=page-2"
 SENTENCE = "You may look here, but not start or abort runs."
-CHANGING = ["Abort", "Regenerate", "New", "Generate", "Continue (2 pages left)", "Retry 1 failed page"]
+CHANGING = ["Abort", "Regenerate", "New", "Generate", "Continue (2 pages left)", "Retry 1 failed page", "Delete…"]
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def look(page: Page, name: str) -> None:
     ("model", "state", "buttons"),
     [
         (HELD, "generating", ["Abort"]),
-        ("pages=2", "ready", ["Regenerate"]),
-        (BROKEN, "error", ["Regenerate", "Retry 1 failed page"]),
+        ("pages=2", "ready", ["Regenerate", "Delete…"]),
+        (BROKEN, "error", ["Regenerate", "Retry 1 failed page", "Delete…"]),
         ("nobody", "missing", ["Generate"]),
     ],
 )

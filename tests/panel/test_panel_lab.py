@@ -165,6 +165,10 @@ def test_without_the_pages_own_server_the_kernel_carries_out_what_is_clicked(lab
     page.panel.get_by_role("button", name="Abort").click()
     page.panel.get_by_role("button", name="Abort run").click()
     status_is(page, "aborted")
+    page.panel.get_by_role("button", name="Delete…").click()
+    page.panel.get_by_role("button", name="Delete", exact=True).click()
+    status_is(page, "deleted")
+    assert row(lab, "fallback", "plansleep=90")["code"] == "not_found"
     assert page.posts == []
 
 

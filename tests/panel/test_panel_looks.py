@@ -65,11 +65,16 @@ LATER: dict[str, tuple[str, tuple[int, dict[str, Any]], int]] = {
     "login-expired-in-a-run": ("planning", (403, {}), 1),
     "deleted": ("rendering", (404, {"code": "not_found", "detail": "", "candidates": []}), 1),
 }
-FORMS = ("form", "refused", "asked-to-pay")
+FORMS = ("form", "refused", "asked-to-pay", "asked-to-delete")
 
 
 def shown_in(shown: StatusPage, state: str) -> None:
     """Bring a page into a state."""
+    if state == "asked-to-delete":
+        shown.show(answer(ROWS["long-names"].changed(total_cost_usd=12.5)))
+        shown.page.get_by_role("button", name="Delete…").click()
+        shown.page.get_by_role("alertdialog").wait_for()
+        return
     if state in FORMS:
         shown.show(ANSWERS["ready"][1])
         shown.page.get_by_role("button", name="Regenerate").first.click()
@@ -128,10 +133,10 @@ def test_the_checks_see_what_they_are_for(open_status: Open) -> None:
     assert "in a window of 900" in found
 
 
-AXE_STATES = ("generating-200", "ready", "asked-to-pay", "error-html", "not-generated", "login-expired", "deleted", "disconnected")
+AXE_STATES = ("generating-200", "ready", "asked-to-pay", "asked-to-delete", "error-html", "not-generated", "login-expired", "deleted", "disconnected")
 
 
-@pytest.mark.parametrize(("scheme", "width", "states"), [("light", 900, AXE_STATES), ("dark", 320, AXE_STATES[:3])])
+@pytest.mark.parametrize(("scheme", "width", "states"), [("light", 900, AXE_STATES), ("dark", 320, AXE_STATES[:4])])
 def test_axe_finds_no_violation(open_status: Open, axe: str, scheme: str, width: int, states: tuple[str, ...]) -> None:
     shown = open_status(dark=scheme == "dark", width=width)
     wrong: dict[str, list[Any]] = {}

@@ -8,9 +8,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
-from panel_states import CASES, NOW, Case, answer
+from panel_states import ABC, CASES, NOW, Case, answer
 from panels import StatusPage
 from playwright.sync_api import expect
 
@@ -39,14 +40,29 @@ def test_a_screen_says_the_same(case: Case) -> None:
     [
         ("queued", ["Abort"]),
         ("rendering", ["Abort"]),
-        ("ready", ["View documentation", "Download", "Regenerate"]),
-        ("failed pages", ["Retry 1 failed page", "Regenerate"]),
-        ("aborted pages", ["Continue (2 pages left)", "View last documentation", "Download", "Regenerate"]),
-        ("failed cloning", ["Regenerate"]),
+        ("ready", ["View documentation", "Download", "Regenerate", "Delete…"]),
+        ("failed pages", ["Retry 1 failed page", "Regenerate", "Delete…"]),
+        ("aborted pages", ["Continue (2 pages left)", "View last documentation", "Download", "Regenerate", "Delete…"]),
+        ("failed cloning", ["Regenerate", "Delete…"]),
     ],
 )
 def test_what_can_be_done_follows_the_status(name: str, wanted: list[str]) -> None:
     assert [action["label"] for action in answer(CASES[name].row)["actions"]] == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "told"),
+    [
+        ("failed cloning", {}, "It has no pages and no site."),
+        ("failed cloning", {"total_cost_usd": 0.0, "site": True, "plan_json": ABC}, "Its pages and its site are lost."),
+        ("failed pages", {"total_cost_usd": 2.5}, "Its pages are lost, and with them what its runs cost ($2.50)."),
+        ("ready", {"total_cost_usd": 0.2, "untold_calls": 1}, "Its pages and its site are lost, and with them what its runs cost (at least $0.20)."),
+        ("ready", {"untold_calls": 2}, "Its pages and its site are lost, and with them what its runs cost (unknown)."),
+    ],
+)  # fmt: skip
+def test_who_deletes_is_told_what_is_lost_and_what_stays(name: str, changes: dict[str, Any], told: str) -> None:
+    question = answer(CASES[name].row.changed(**changes))["delete_question"]
+    assert question == f"Delete demo/main/local/static? {told} The history of its runs stays."
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -120,6 +120,53 @@ def test_an_abort_is_asked_for_once_more_and_taken_back_by_escape(open_status: O
     assert posts == []
 
 
+def test_a_deletion_is_asked_for_once_more_and_the_panel_then_says_so(open_status: Open) -> None:
+    shown = open_status()
+    row = answer(CASES["ready"].row.changed(total_cost_usd=3.5))
+    asked: list[str] = []
+    answers = iter([(409, {"code": "conflict", "detail": "It runs."}), (200, {"deleted": "demo/main/local/static"})])
+
+    def serve(route: Route) -> None:
+        if route.request.method != "DELETE":
+            return route.fallback()
+        asked.append(route.request.url.partition("?")[2])
+        status, body = next(answers)
+        if status == 200:
+            shown.then(404, MISSING)
+        return route.fulfill(status=status, json=body)
+
+    shown.page.route("**/api/variant?*", serve)
+    shown.show(row)
+    button = shown.page.get_by_role("button", name="Delete…")
+    button.press("Enter")
+    dialog = shown.page.get_by_role("alertdialog", name=row["delete_question"])
+    expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+    shown.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+    assert asked == []
+    button.press("Enter")
+    dialog.get_by_role("button", name="Delete", exact=True).press("Enter")
+    expect(shown.page.get_by_role("alert")).to_have_text("It runs.")
+    expect(button).to_be_focused()
+    button.press("Enter")
+    dialog.get_by_role("button", name="Delete", exact=True).press("Enter")
+    expect(shown.page.locator(".docsfy-chip")).to_have_text("Deleted")
+    expect(shown.page.get_by_role("alert")).to_have_text("This variant was deleted.")
+    expect(shown.page.locator(".docsfy-panel")).to_be_focused()
+    shown.page.keyboard.press("Tab")
+    expect(shown.page.get_by_label("Repository")).to_be_focused()
+    assert asked == ["name=demo&branch=main&provider=local&model=static&owner=me"] * 2
+
+
+def test_who_may_start_runs_and_not_delete_is_not_offered_it(open_status: Open) -> None:
+    shown = open_status()
+    shown.page.route("**/docsfy/health", lambda route: route.fulfill(json={"status": "ok"}, headers={"Docsfy-May": "read, execute"}))
+    with shown.page.expect_response("**/docsfy/health"):
+        shown.show(answer(CASES["ready"].row))
+    expect(shown.page.locator(".docsfy-actions button")).to_have_text(["Regenerate"])
+
+
 def test_an_action_that_is_refused_says_why_and_can_be_tried_again(open_status: Open) -> None:
     shown = open_status()
     shown.show(answer(CASES["failed pages"].row))
