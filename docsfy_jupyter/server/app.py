@@ -177,6 +177,10 @@ class DocsfyApp(ExtensionApp):
             policy=policy,
         )
         self._options = options
+        for name in (URL_VARIABLE, TOKEN_VARIABLE):
+            # A variable that is new makes the C library move all of them, and a thread that reads one meanwhile (to look up a
+            # host, to tell the time) crashes the server. There are no threads yet, and no port: its place is taken now.
+            os.environ.setdefault(name, "")
         hub_user = os.environ.get("JUPYTERHUB_USER")
         self.settings.update(
             {

@@ -137,6 +137,24 @@ def _load_jupyter_server_extension(app):
     app.web_app.add_handlers(".*", [("/collector", Collector)])
     atexit.register(lambda: pathlib.Path("left-out-at-the-end").write_text(str(gc.get_freeze_count())))
 """
+# notes which variables are set while the event loop runs, and whether they were there before
+NOTING = """
+import asyncio, os
+def _jupyter_server_extension_points():
+    return [{"module": "noting"}]
+def _load_jupyter_server_extension(app):
+    put = os.putenv
+    def noted(name, value):
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            with open("variables", "a") as file:
+                print(os.fsdecode(name), os.fsdecode(name) in os.environ, file=file)
+        put(name, value)
+    os.putenv = noted
+"""
 
 
 def test_what_is_there_for_good_is_not_searched_for_cyclic_garbage_until_the_extension_stops(
@@ -157,6 +175,15 @@ def test_what_is_there_for_good_is_not_searched_for_cyclic_garbage_until_the_ext
     assert server.call("GET", path).json()["status"] == "ready"
     assert server.stop() == 0
     assert (tmp_path / "left-out-at-the-end").read_text() == "0"
+
+
+def test_no_environment_variable_is_new_once_there_may_be_threads(start_server: Callable[..., Server], tmp_path: Path) -> None:
+    (tmp_path / "noting.py").write_text(NOTING)
+    server = start_server(frontends=["noting"], cwd=tmp_path)
+    assert server.stop() == 0
+    told = dict(line.split() for line in (tmp_path / "variables").read_text().splitlines())
+    assert {name: there for name, there in told.items() if there != "True"} == {}
+    assert {"DOCSFY_JUPYTER_URL", "DOCSFY_JUPYTER_TOKEN"} <= set(told)
 
 
 @pytest.mark.case("J15")
