@@ -27,7 +27,7 @@ class Head:
     Parameters
     ----------
     commit : str or None
-        None where the branch is not there or nobody could be asked.
+        None where the branch is not there or the repository could not be asked.
     error : str or None
         Why there is none.
     checked_at : str
@@ -110,8 +110,6 @@ class Freshness:
                 error = problem.message
             except OSError as problem:  # one repository's trouble is a line of the answer, never its end
                 error = f"{row.repo_url} could not be asked: {problem}"
-        if commit is None and error is None:
-            error = f"{row.repo_url} has no branch or tag {row.branch!r}."
         head = Head(commit, error, iso(utc_now()) or "", time.monotonic())
         self._heads[place] = head
         return head

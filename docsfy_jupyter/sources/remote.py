@@ -142,18 +142,22 @@ class DefaultBranches:
         return await asyncio.shield(self._asked[source])
 
 
-async def remote_head(source: Source, ref: str, policy: SourcePolicy, processes: Processes, timeout: float = 30) -> str | None:
-    """Return the commit that a branch or tag points at now; None when it is not there.
+async def remote_head(source: Source, ref: str, policy: SourcePolicy, processes: Processes, timeout: float = 30) -> str:
+    """Return the commit that a branch or tag points at now.
 
     Raises
     ------
     SourceFailed, BadRequest
-        The repository could not be asked.
+        The repository could not be asked, or has it no more.
     """
     git = await open_git(source, policy, processes)
     names = (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/tags/{ref}^{{}}")
-    _, refs = await read_moved_refs(git, *names, limit=timeout)
-    return refs.heads.get(ref) or refs.tags.get(ref)
+    git, refs = await read_moved_refs(git, *names, limit=timeout)
+    commit = refs.heads.get(ref) or refs.tags.get(ref)
+    if commit is None:
+        there = await read_refs(git, limit=timeout)
+        raise SourceFailed(there.without(ref, source), branches=sorted(there.heads))
+    return commit
 
 
 async def _moved_to(url: str, addresses: Sequence[str]) -> str | None:

@@ -37,10 +37,11 @@ async def test_a_branch_that_moved_is_behind_and_a_repository_that_is_gone_is_a_
         main, tag = client.freshness(name=name, refresh=True)
         assert (main["state"], main["current"], tag["state"]) == ("behind", new, "current")
         assert main["documented"] == tag["documented"] == git(repo, "rev-parse", "v1^{commit}")
+        git(repo, "tag", "v1.0", "v1")
         git(repo, "tag", "-d", "v1")
         _, tag = client.freshness(name=name, refresh=True)
         assert (tag["state"], tag["current"]) == ("unknown", None)
-        assert "no branch or tag 'v1'" in tag["error"]
+        assert tag["error"] == f"branch v1 not found in {repo}. Did you mean v1.0? Its branches: main."
         shutil.rmtree(repo)
     async with connect_async(shared_server.url, shared_server.token) as other:
         gone = await other.freshness(q=f"{name}/", refresh=True)

@@ -102,7 +102,8 @@ async def test_a_tag_is_cloned_as_a_tag_at_its_commit(processes: Processes, tmp_
     assert (made.commit, made.ref_kind, made.is_default_branch, made.default_branch) == (sha, "tag", False, "main")
     assert await remote_head(source_of(repo), "v1.10", POLICY, processes) == sha
     assert await remote_head(source_of(repo), "main", POLICY, processes) == run_git(repo, "rev-parse", "HEAD")
-    assert await remote_head(source_of(repo), "nope", POLICY, processes) is None
+    with pytest.raises(SourceFailed, match=r"^branch v1\.1 not found in .*\. Did you mean v1\.10\? Its branches: main\.$"):
+        await remote_head(source_of(repo), "v1.1", POLICY, processes)
 
 
 async def test_empty_and_detached_repositories_say_so(processes: Processes, tmp_path: Path) -> None:
