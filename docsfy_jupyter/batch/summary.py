@@ -10,6 +10,7 @@ from docsfy_jupyter.batch.result import BatchResult, VariantResult, worst_first
 from docsfy_jupyter.money import dollars
 
 _HEADS = ("Variant", "Outcome", "Pages", "Time", "Cost", "Why")
+_UNASKED = frozenset(("queued", "cloning"))  # stages in which nobody writes, for money or not
 _ENDED = ("ready", "up_to_date", "error", "aborted")
 _WORDS = {"up_to_date": "up to date", "error": "failed", "timeout": "not done in time"}
 
@@ -54,9 +55,11 @@ def paid(amount: float) -> str:
 
 
 def _cost(variant: VariantResult) -> str:
-    """Say what a run cost; empty where there was none, or not yet an end of it."""
+    """Say what a run cost; empty where there was none, not yet an end of it, or an end before anybody was asked to write."""
     if variant.cost_usd is None:
         return "unknown" if variant.generation_id and variant.outcome in _ENDED else ""
+    if not variant.cost_usd and not variant.good and _UNASKED.issuperset(variant.stages):
+        return ""
     cost = paid(variant.cost_usd)
     return f"{cost} (of a run that was joined, not counted)" if variant.cost_usd and variant.joined else cost
 

@@ -16,6 +16,13 @@ const newestRun = (a, b) => Date.parse(b.started_at ?? b.created_at) - Date.pars
 
 const tight = (content) => make("td", { class: "docsfy-tight" }, content);
 
+/** What a run cost; nothing is said of one that goes on, or that ended before anybody was asked to write. */
+function costOf(run) {
+  if (typeof run.cost_usd !== "number") return run.ended_at ? "unknown" : "";
+  const asked = run.outcome === "ready" || !["queued", "cloning"].includes(run.failed_stage ?? "queued");
+  return run.cost_usd || asked ? dollars(run.cost_usd) : "";
+}
+
 /** Draws the table into `root`; `ask(query)` and `act` come from the page or from the kernel. */
 class Board {
   constructor(root, { browser, kernel = null, serverId = "", interval = 3000 }) {
@@ -314,14 +321,13 @@ class Board {
     const lines = runs.map((run) => {
       const outcome = run.outcome ?? "generating";
       const end = run.ended_at ? Date.parse(run.ended_at) : Date.now();
-      const cost = typeof run.cost_usd === "number" ? dollars(run.cost_usd) : "unknown";
       const chip = make("span", { class: `docsfy-chip docsfy-${outcome}` }, OUTCOMES[outcome] ?? "Generating…");
       const why = run.error_message ? [make("div", { class: "docsfy-ref docsfy-why" }, run.error_message)] : [];
       return make(
         "tr", {},
         make("th", { scope: "row" }, make("strong", {}, run.name), make("div", { class: "docsfy-ref" }, `${run.branch} · ${run.ai_provider}/${run.ai_model}`)),
         make("td", {}, chip, ...why),
-        ...[make("time", { datetime: run.started_at }, clock(run.started_at)), duration(end - Date.parse(run.started_at)), run.started_by ?? "", run.total_pages ? `${run.page_count} / ${run.total_pages}` : "", cost].map(tight),
+        ...[make("time", { datetime: run.started_at }, clock(run.started_at)), duration(end - Date.parse(run.started_at)), run.started_by ?? "", run.total_pages ? `${run.page_count} / ${run.total_pages}` : "", costOf(run)].map(tight),
       );
     });
     this.runs.body.replaceChildren(...lines);

@@ -145,6 +145,8 @@ def test_a_row_is_deleted_by_its_panel_and_goes(board_server: Server, seen: Seen
     panel.get_by_role("button", name="Delete…").click()
     question = "Delete mistyped/mian/local/static? It has no pages and no site. The history of its runs stays."
     dialog = panel.get_by_role("alertdialog", name=question)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "dashboard-asked-to-delete.png", full_page=True, animations="disabled")
     dialog.get_by_role("button", name="Delete", exact=True).press("Enter")
     page.get_by_role("status").filter(has_text="Deleted mistyped/mian/local/static.").wait_for()
     page.locator("tr", has_text="mistyped").wait_for(state="detached")
@@ -152,7 +154,10 @@ def test_a_row_is_deleted_by_its_panel_and_goes(board_server: Server, seen: Seen
     assert page.evaluate("document.activeElement.textContent") == "Details", "the focus is on the next row"
     assert board_server.call("GET", "api/projects/mistyped").status_code == 404
     page.get_by_role("tab", name="Runs").click()
-    page.locator("tr", has_text="mistyped").wait_for()
+    run = page.locator("tr", has_text="mistyped")
+    run.wait_for()
+    assert run.locator("td").last.inner_text() == "", "it was not even cloned, so it was neither free nor not"
+    assert page.get_by_role("row").filter(has_text="Complete").first.locator("td").last.inner_text() == "free"
     # what a run of a branch that is not there would take is a 400, a variant that is gone a 404
     assert [text for text in seen.complaints if "400" not in text and "404" not in text] == []
 
