@@ -1,6 +1,6 @@
 // All variants of a server in one table, and its latest runs: in a notebook cell and on the overview page.
 // One request at a time and one for each interval, whatever the number of variants; the page asks by itself.
-import { clock, dollars, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
+import { clock, costOf, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
 import { Browser, Kernel, LoginExpired, READ_ONLY, estimated } from "./link.js";
 import { Panel } from "./panel.js";
@@ -15,13 +15,6 @@ const addressOf = (row) => [row.name, row.branch, row.ai_provider, row.ai_model,
 const newestRun = (a, b) => Date.parse(b.started_at ?? b.created_at) - Date.parse(a.started_at ?? a.created_at);
 
 const tight = (content) => make("td", { class: "docsfy-tight" }, content);
-
-/** What a run cost; nothing is said of one that goes on, or that ended before anybody was asked to write. */
-function costOf(run) {
-  if (typeof run.cost_usd !== "number") return run.ended_at ? "unknown" : "";
-  const asked = run.outcome === "ready" || !["queued", "cloning"].includes(run.failed_stage ?? "queued");
-  return run.cost_usd || asked ? dollars(run.cost_usd) : "";
-}
 
 /** Draws the table into `root`; `ask(query)` and `act` come from the page or from the kernel. */
 class Board {
@@ -213,8 +206,8 @@ class Board {
   // -- drawing
 
   drawVariants(rows, total) {
-    const kept = new Set(rows.map(addressOf));
-    for (const [address, row] of this.rows) if (!kept.has(address) && !row.panel) this.drop(address, row);
+    this.listed = new Set(rows.map(addressOf));
+    for (const [address, row] of this.rows) if (!this.listed.has(address) && !row.panel) this.drop(address, row);
     let before = null;
     for (const data of rows) {
       const row = this.rows.get(addressOf(data)) ?? this.addRow(data);
@@ -294,6 +287,7 @@ class Board {
       const { name, branch, ai_provider: provider, ai_model: model, owner } = row.data;
       row.panel = new Panel(cell, { key: { name, branch, provider, model, owner }, interval: this.interval, kernel: null, browser: this.browser, serverId: "", onDelete: (view) => this.leave(view) });
     }
+    if (!row.panel && !this.listed.has(address)) return this.dropFocused(address, row); // it had stayed for its panel
     setAttribute(row.parts.more, "aria-expanded", String(row.panel !== null));
     setText(row.parts.more, row.panel ? "Close" : "Details");
   }
@@ -304,17 +298,22 @@ class Board {
     row.panel = row.detail = null;
   }
 
-  /** Take out the row of a variant that was deleted by its panel; the focus goes to the next one, or to the table. */
+  /** Take out the row of a variant that was deleted by its panel. */
   leave(view) {
     const row = this.rows.get(addressOf(view));
     this.say(`Deleted ${view.name}/${view.branch}/${view.ai_provider}/${view.ai_model}.`);
     if (row?.panel) {
       this.fold(row);
-      const next = [...this.rows.values()].find(({ line }) => line === row.line.nextElementSibling);
-      this.drop(addressOf(view), row);
-      (next?.parts.more ?? this.variants.frame).focus();
+      this.dropFocused(addressOf(view), row);
     }
     this.tick();
+  }
+
+  /** Drop a row that has the focus, which goes to the next one, or to the table. */
+  dropFocused(address, row) {
+    const next = [...this.rows.values()].find(({ line }) => line === row.line.nextElementSibling);
+    this.drop(address, row);
+    (next?.parts.more ?? this.variants.frame).focus();
   }
 
   drawRuns(runs, total) {

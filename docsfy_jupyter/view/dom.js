@@ -44,6 +44,13 @@ function dollars(amount) {
   return amount >= 0.0001 ? `$${Number(amount.toPrecision(2))}` : "less than $0.0001";
 }
 
+/** What a run cost; nothing is said of one that goes on, or that ended before anybody was asked to write. */
+function costOf(run) {
+  if (typeof run.cost_usd !== "number") return run.ended_at ? "unknown" : "";
+  const asked = run.outcome === "ready" || !["queued", "cloning"].includes(run.failed_stage ?? "queued");
+  return run.cost_usd || asked ? dollars(run.cost_usd) : "";
+}
+
 function icon(kind) {
   const svg = document.createElementNS(SVG, "svg");
   const path = document.createElementNS(SVG, "path");
@@ -89,4 +96,4 @@ function makeQuestion(id, yes, no, onYes, onNo) {
   return box;
 }
 
-export { clock, dollars, duration, focusOn, icon, make, makeQuestion, setAttribute, setText, uniqueId };
+export { clock, costOf, dollars, duration, focusOn, icon, make, makeQuestion, setAttribute, setText, uniqueId };

@@ -163,6 +163,24 @@ def test_a_row_is_deleted_by_its_panel_and_goes(board_server: Server, seen: Seen
 
 
 @pytest.mark.browser
+def test_a_row_that_was_deleted_elsewhere_goes_once_its_details_are_closed(board_server: Server, seen: Seen, tmp_path: Path) -> None:
+    page = seen.page
+    with connect(board_server.url, board_server.token) as client:
+        row = client.wait(client.generate(make_demo_repo(tmp_path), provider="local", name="elsewhere"))
+        page.goto(f"{board_server.api}?token={board_server.token}")
+        button = page.get_by_role("button", name="Details of elsewhere, local/static")
+        button.click()
+        page.get_by_text("Documentation ready!").wait_for()
+        client.delete(row)
+    page.locator("#docsfy-overview tbody tr").first.filter(has_not_text="elsewhere").wait_for()  # what is not listed stands last
+    line = page.locator("tr", has_text="elsewhere").first
+    assert line.is_visible(), "who reads its details is not interrupted"
+    button.press("Enter")
+    line.wait_for(state="detached")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "tabpanel", "no row comes after it"
+
+
+@pytest.mark.browser
 def test_the_overview_says_what_is_wrong_with_a_new_one(board_server: Server, seen: Seen, tmp_path: Path) -> None:
     page = seen.page
     page.goto(f"{board_server.api}?token={board_server.token}")
