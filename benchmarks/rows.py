@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 from collections.abc import Sequence
@@ -104,7 +105,8 @@ def not_run(measure: str, reason: str) -> Row:
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the option that every benchmark has."""
+    """Return a parser with the option that every benchmark has; from now on a TERM ends it as Ctrl-C does, with its servers."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     made = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     made.add_argument("--json", type=Path, metavar="FILE", help="also write the rows into this file")
     return made
