@@ -13,7 +13,11 @@ from urllib.parse import quote
 
 from recording import alive
 from servers import Server
+from site_links import broken_links
 
+from docsfy_jupyter.store.store import RESTART
+
+_ADDRESS = ("name", "branch", "ai_provider", "ai_model")
 TERMINAL = ("ready", "error", "aborted")
 _FILES = {"plan.json", "manifest.json", "cache", "images", "sites", "written"}
 _FOREVER = 60.0  # seconds that something which is to end by itself may take on a busy machine
@@ -31,11 +35,14 @@ class Promises:
         Run to the terminal status that somebody has read.
     sites : dict
         Folder of a variant to the digest of its last good site.
+    known : set of str
+        The runs that were there at the last look.
     """
 
     accepted: set[str] = field(default_factory=set)
     outcomes: dict[str, str] = field(default_factory=dict)
     sites: dict[str, str] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
 
     def forget(self, kept: set[str]) -> None:
         """Give up all runs but those: the server has said that it lost changes."""
@@ -85,7 +92,9 @@ def check(server: Server, mark: str, promises: Promises, temporary: Path | None 
             _counts_are_exact(folder, row)
             _files_are_whole(folder)
     for folder, row in folders.items():
-        _site_is_good(server, folder, row, promises)
+        since = [run for run in runs if run["generation_id"] not in promises.known and all(run[part] == row[part] for part in _ADDRESS)]
+        _site_is_good(server, folder, row, promises, may_be_new=any(map(_may_have_published, since)))
+    promises.known = {run["generation_id"] for run in runs}
     return rows
 
 
@@ -189,15 +198,21 @@ def _files_are_whole(folder: Path) -> None:
     assert {name for name in left if name.removesuffix(".retired") not in retired} == set(), "half a site is left"
 
 
-def _site_is_good(server: Server, folder: Path, row: dict[str, Any], promises: Promises) -> None:
+def _may_have_published(run: dict[str, Any]) -> bool:
+    """Whether a run made a site, or was at it when its server was killed: between a site and its row there is a moment."""
+    return run["outcome"] == "ready" or run["ended_by"] == RESTART
+
+
+def _site_is_good(server: Server, folder: Path, row: dict[str, Any], promises: Promises, *, may_be_new: bool) -> None:
     site = published(folder)
     if site is None:
         assert not row["site"], row
         assert str(folder) not in promises.sites, "the last good site is gone"
         return
     now = digest(site)
-    if row["status"] == "ready" and row["current_stage"] is None:
+    if (row["status"] == "ready" and row["current_stage"] is None) or may_be_new:
         promises.sites[str(folder)] = now
+        assert broken_links(site) == [], "half a site is published"
     assert promises.sites.setdefault(str(folder), now) == now, "the last good site has changed"
     if row["site"]:
         answer = server.call("GET", f"docs/{address(row)}/")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from docsfy_jupyter.errors import CostLimitReached, DocsfyError, PagesFailed, ProviderFailed
 from docsfy_jupyter.generation.job import Emitter, RunJob
+from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.spending import Outcome
 from docsfy_jupyter.models import FailedPage, Plan, PlanPage, utc_now
 from docsfy_jupyter.providers.base import FREE, PageAnswer, PlanAnswer, ProviderSession, Usage
@@ -114,8 +115,8 @@ class PageWriter:
         started = time.monotonic()
         try:
             answer = await tried(self._job, self._emit, "page", page.slug, lambda: self._session.write_page(self._plan, page))
-            await asyncio.to_thread(self._keep, page, answer)
-            self._kept(page)
+            # who aborts meanwhile finds the page kept and counted, or neither: a thread cannot be stopped
+            _, cancelled = await unbroken(asyncio.to_thread(self._keep, page, answer))
         except DocsfyError as error:
             if isinstance(error, ProviderFailed) and error.fatal:
                 raise
@@ -123,6 +124,9 @@ class PageWriter:
             self._emit.page_ended(self.record(page, "failed", time.monotonic() - started, error.message))
             return
         self._emit.page_ended(self.record(page, "fresh", time.monotonic() - started))
+        if cancelled:
+            raise asyncio.CancelledError
+        self._kept(page)
 
     def _keep(self, page: PlanPage, answer: PageAnswer) -> None:
         images = {}

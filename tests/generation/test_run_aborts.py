@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from recording import alive, finished, running, start, until
 from servers import commit
 
 from docsfy_jupyter.errors import NotGenerating
+from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.models import Stage, Status, Variant, VariantKey
 from docsfy_jupyter.requests import GenerateRequest
@@ -21,6 +23,30 @@ ABORTED = (Status.ABORTED, None, "Generation aborted by user", ())
 
 def facts(row: Variant) -> tuple[object, ...]:
     return row.status, row.current_stage, row.error_message, row.pages_active
+
+
+async def test_a_page_that_is_being_kept_when_a_run_is_aborted_is_counted(
+    tmp_path: Path, demo_repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, store = threading.Event(), VariantFolder.store_page
+
+    def slowly(folder: VariantFolder, key: str, markdown: str, images: dict[str, str]) -> None:
+        begun.set()
+        time.sleep(0.3)
+        store(folder, key, markdown, images)
+
+    monkeypatch.setattr(VariantFolder, "store_page", slowly)
+    async with running(tmp_path) as manager:
+        key = await start(manager, demo_repo, "pages=4")
+        await asyncio.to_thread(begun.wait, 60)
+        row = await manager.abort(key, "me")
+        assert row.status is Status.ABORTED
+        plan = row.plan()
+        assert plan is not None
+        await asyncio.sleep(0.5)  # whatever is still on its way
+        kept = list(manager.folder(key).cache.glob("*.md"))
+        assert (row.page_count, len(row.pages_done)) == (len(kept), len(kept))
+        assert row.page_count > 0
 
 
 async def clone_from(manager: Manager, url: str, name: str) -> VariantKey:
