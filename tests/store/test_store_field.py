@@ -94,7 +94,7 @@ async def test_a_disk_without_locks_names_the_setting(tmp_path: Path, monkeypatc
         raise duckdb.IOException('IO Error: Could not set lock on file "x": Operation not supported')
 
     if where == "lock":
-        monkeypatch.setattr(lock.fcntl, "flock", refuse)
+        monkeypatch.setattr(lock, "lock", refuse)
     else:
         monkeypatch.setattr(opening.duckdb, "connect", refuse)
     with pytest.raises(StoreUnavailable, match=r'c\.DocsfyApp\.data_dir = "/a/local/folder"'):
