@@ -13,7 +13,6 @@ from docsfy_jupyter.site.tags import external_image, is_web
 
 REPO_FILES = "repo-files/"
 _PAGE = re.compile(r"(?:\./)?(?P<slug>[a-z0-9][a-z0-9-]*)\.(?:md|html)(?:#(?P<anchor>.*))?\Z", re.DOTALL)
-_FOOTNOTE = re.compile(r"fn(ref)?[\w:-]*\Z")
 
 
 class _Unread:
@@ -68,7 +67,7 @@ class Links:
         if not anchor:
             return page
         name = unquote(anchor)
-        if name not in self._anchors[slug] and not _FOOTNOTE.match(name):
+        if name not in self._anchors[slug]:
             return None
         return f"{page}#{quote(name, safe='.-_:')}"
 

@@ -17,7 +17,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
 
 from docsfy_jupyter.site.code import highlighted
-from docsfy_jupyter.site.tags import tame
+from docsfy_jupyter.site.tags import anchors, tame
 
 _EXPLICIT = re.compile(r"\s*\{#([\w.:-]+)\}\s*$")
 _CALLOUT = re.compile(
@@ -27,7 +27,6 @@ _CALLOUT = re.compile(
 )
 _FEW_COLUMNS = 5
 _KIND = {"hint": "tip", "danger": "caution"}
-_ID = re.compile(r"""(?i)<[a-z][^<>]*?\s(?:id|name)\s*=\s*["']?([^\s"'>]+)""")
 
 
 @dataclass
@@ -68,10 +67,17 @@ def parse(text: str) -> Page:
             text_of = plain(page.tokens[index + 1])
             page.headings.append(Heading(int(token.tag[1]), str(token.attrs["id"]), text_of, "class" in token.attrs))
             page.anchors.add(str(token.attrs["id"]))
-        elif token.type in {"html_block", "inline"} and "<" in token.content:
-            page.anchors.update(_ID.findall(token.content))
+        elif token.type == "footnote_open":
+            page.anchors.add(f"fn{token.meta['id'] + 1}")
         elif _is_diagram(token):
             page.diagrams += 1
+        for part in (token, *(token.children or ())):
+            if part.type in {"html_block", "html_inline"}:
+                part.content = tame(part.content)
+                page.anchors |= anchors(part.content)
+            elif part.type == "footnote_ref":
+                again = part.meta.get("subId", 0)
+                page.anchors.add(f"fnref{part.meta['id'] + 1}" + (f":{again}" if again > 0 else ""))
     return page
 
 
@@ -195,10 +201,6 @@ def _quote_close(renderer: RendererHTML, tokens: list[Token], index: int, option
     return "</div>\n" if "callout" in tokens[index].meta else "</blockquote>\n"
 
 
-def _raw(renderer: RendererHTML, tokens: list[Token], index: int, options: Any, env: Any) -> str:
-    return tame(tokens[index].content)
-
-
 def _table_open(renderer: RendererHTML, tokens: list[Token], index: int, options: Any, env: Any) -> str:
     row = next(place for place in range(index, len(tokens)) if tokens[place].type == "tr_close")
     columns = sum(token.type == "th_open" for token in tokens[index:row])
@@ -215,8 +217,6 @@ _RULES = {
     "heading_close": _heading_close,
     "blockquote_open": _quote_open,
     "blockquote_close": _quote_close,
-    "html_block": _raw,
-    "html_inline": _raw,
     "table_open": _table_open,
     "table_close": _table_close,
 }

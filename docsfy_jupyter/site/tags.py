@@ -37,11 +37,15 @@ _ATTRIBUTES = {
     **{f"h{level}": {"id", "class", "align"} for level in range(1, 7)},
     "*": {"dir", "lang"},
 }
-_TAG = re.compile(r"<(?P<name>/?[A-Za-z][^\s/>]*)(?P<rest>[^<>]*>?)|<(?=[!?](?!--))")
-_CLASS = re.compile(r"(?i)(?<![\w-])class(?=\s*=)")
-_SOURCE = re.compile(r"(?is)<source\s[^<>]*\bsrcset\s*=[^<>]*>")
-_IMAGE = re.compile(r"(?is)<img\b[^>]*>")
-_ATTRIBUTE = re.compile(r"""(?is)\b(src|alt)\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))""")
+_BLANK = r"[ \t\n\f\r]"
+_VALUE = rf"""{_BLANK}*+={_BLANK}*+(?:"[^"]*+"|'[^']*+'|[^ \t\n\f\r"'<>]++)"""
+_NAME = r"""[^ \t\n\f\r"'<>/=]++"""
+_ATTRIBUTE = re.compile(f"(?P<name>{_NAME})(?P<value>{_VALUE})?+")
+# The grammar of HTML's own standard: what its parsers take for a tag by mistake is text here, as it is in Markdown.
+_TAG = rf"<(?P<tag>/?[A-Za-z][^ \t\n\f\r/<>]*+)(?P<rest>(?:(?:{_BLANK}|/)++{_NAME}(?:{_VALUE})?+)*+(?:{_BLANK}|/)*+)>"
+_COMMENT = r"(?s:(?P<comment><!--(?:-?>|.*?(?:--!?>|\Z))))"
+_MARKUP = re.compile(f"{_COMMENT}|{_TAG}|<")
+_UNCOMMENTED = re.compile(f"{_TAG}|<")
 
 Rewrite = Callable[[str, str], "str | None"]
 
@@ -50,22 +54,48 @@ def tame(raw: str) -> str:
     """Turn foreign HTML into what `clean` keeps: other tags become visible text, images of other hosts become links.
 
     ``List<T>`` in a sentence is such a tag, and a ``<script>`` that is spoken about must not swallow the rest of the page.
-    The other sources of a ``<picture>`` go: its ``<img>`` shows it.
+    No more may a tag whose quote is not closed, or a comment without an end: what does not end in its own piece of HTML is
+    text. The other sources of a ``<picture>`` go: its ``<img>`` shows it. An ``<a name>`` becomes the anchor that it should be.
     """
-    return _TAG.sub(_tame_tag, _IMAGE.sub(_tame_image, _SOURCE.sub("", raw)))
+    return _MARKUP.sub(_tame_markup, raw)
+
+
+def anchors(tamed: str) -> set[str]:
+    """Return where links into a piece of tame HTML may lead."""
+    tags = ((found["tag"].lower(), _attributes(found["rest"])) for found in _UNCOMMENTED.finditer(tamed) if found["tag"])
+    return {attributes["id"] for tag, attributes in tags if "id" in _ATTRIBUTES.get(tag, ()) and attributes.get("id")}
+
+
+def _tame_markup(found: re.Match[str]) -> str:
+    comment = found["comment"]
+    if comment is None:
+        return _tame_tag(found)
+    if comment.endswith(">") and (comment.endswith(("-->", "--!>")) or comment == "<!-->"):
+        return ""
+    return "&lt;" + _UNCOMMENTED.sub(_tame_tag, comment[1:])  # no other comment ends behind one that does not
 
 
 def _tame_tag(found: re.Match[str]) -> str:
-    name = found["name"]
-    if name is None or name.lstrip("/").lower() not in _TAGS:
-        return "&lt;" + found[0][1:].replace(">", "&gt;")
-    return f"<{name}{_CLASS.sub('data-was', found['rest'])}"
+    tag = (found["tag"] or "").lower()
+    if tag == "source" and "srcset" in _attributes(found["rest"]):
+        return ""
+    if tag.removeprefix("/") not in _TAGS:
+        return html.escape(found[0], quote=False)
+    values = _attributes(found["rest"])
+    if tag == "img" and is_web(values.get("src", "")):
+        return external_image(values["src"], values.get("alt", ""))
+    renamed = {"class": "data-was", **({"name": "id"} if tag == "a" and "id" not in values else {})}
+    rest = _ATTRIBUTE.sub(lambda one: renamed.get(one["name"].lower(), one["name"]) + (one["value"] or ""), found["rest"])
+    return f"<{found['tag']}{rest}>"
 
 
-def _tame_image(found: re.Match[str]) -> str:
-    values = {name.lower(): html.unescape(a or b or c) for name, a, b, c in _ATTRIBUTE.findall(found[0])}
-    source = values.get("src", "")
-    return external_image(source, values.get("alt", "")) if is_web(source) else found[0]
+def _attributes(rest: str) -> dict[str, str]:
+    """Read what follows a tag's name; of two attributes of one name the first counts."""
+    values: dict[str, str] = {}
+    for found in _ATTRIBUTE.finditer(rest):
+        value = (found["value"] or "").lstrip(" \t\n\f\r=")
+        values.setdefault(found["name"].lower(), html.unescape(value[1:-1] if value[:1] in {'"', "'"} else value))
+    return values
 
 
 def is_web(target: str) -> bool:

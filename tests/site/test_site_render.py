@@ -10,22 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from one_page import render_one
 from site_links import Reader, broken_links
 
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
 from docsfy_jupyter.site.jobs import DeadLink, job_from_data, job_to_data, report_from_data
-from docsfy_jupyter.site.render import RenderReport, SiteJob, render_site
-
-
-def render_one(folder: Path, text: str, **more: Path) -> tuple[str, RenderReport]:
-    """Render a site of one page; return its article and the report."""
-    source = folder / "page.md"
-    source.write_text(text, encoding="utf-8")
-    plan = Plan(navigation=[PlanGroup(group="G", pages=[PlanPage(slug="page", title="Title & <b>")])])
-    images = {name.replace("__", "."): path for name, path in more.items()}
-    report = render_site(SiteJob(plan, {"page": source}, images, folder / "out", "demo"))
-    written = (folder / "out" / "page.html").read_text(encoding="utf-8")
-    return written[written.index("<article") : written.index("</article>")], report
+from docsfy_jupyter.site.render import SiteJob
 
 
 @pytest.mark.case("S01")
