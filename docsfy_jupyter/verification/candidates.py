@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 from urllib.parse import unquote
 
 from docsfy_jupyter.verification import rules
@@ -18,6 +19,7 @@ _DEFINED = re.compile(
     r"|(?:^|[\s(,{])([A-Za-z_]\w*)\s*(?::[^=\n]{0,60})?=(?!=)|[\"'.]?\b([A-Za-z_]\w*)[\"']?\s*:|[\"']([A-Za-z_]\w*)[\"']",
     re.MULTILINE,
 )
+_Import = tuple[str, list[str]]  # a module and what is taken from it
 _LINE_NUMBERS = re.compile(r"(?::\d+(?:-\d+)?|#L\d+(?:-L\d+)?)$")
 
 
@@ -58,15 +60,16 @@ class Own:
 
 def candidates(page: Page, own: Own) -> Iterator[Candidate]:
     """Yield what can be looked up, in the order of a page's spans, then of its code, then of its links."""
-    strangers = _strangers(page, own)
+    imported = [list(_import_lines(code)) for _, code in page.blocks]
+    strangers = _strangers(page, imported, own)
     for span in page.spans:
         if len(span.text) <= 160 and not rules.WEB.search(span.text):
             for found in _of_span(span, own):
                 if found.kind != "name" or found.words[0] not in strangers:
                     yield found
-    for language, code in page.blocks:
+    for (language, code), lines in zip(page.blocks, imported, strict=True):
         if language in _PYTHON:
-            yield from _imports(code, own)
+            yield from _imports(lines, own)
         elif language in _SHELL:
             for line in code.replace("\\\n", " ").splitlines():
                 yield from _command(line, own)
@@ -76,14 +79,14 @@ def candidates(page: Page, own: Own) -> Iterator[Candidate]:
             yield Candidate("link", link.text, ())
 
 
-def _strangers(page: Page, own: Own) -> set[str]:
+def _strangers(page: Page, imported: Sequence[Sequence[_Import]], own: Own) -> set[str]:
     """Return the names that the page's own code defines, or imports from elsewhere, or that it links to on the web."""
     names = set(page.web)
     for _, code in page.blocks:
         names.update(name for found in _DEFINED.findall(code) for name in found if name)
-        for module, imported in _import_lines(code):
-            if module.split(".")[0] not in own.roots:
-                names.update([*imported, module.split(".")[0]])
+    for module, members in chain.from_iterable(imported):
+        if module.split(".")[0] not in own.roots:
+            names.update([*members, module.split(".")[0]])
     return names
 
 
@@ -93,7 +96,7 @@ def _of_span(span: Mention, own: Own) -> Iterator[Candidate]:
         if "<" not in text.split("=")[0] and not re.match(r"--?[\w-]+\s+[^-<\[{\s].*\s", text):
             yield from (_flag(flag, span.around) for flag in rules.FLAG.findall(text) if not rules.is_common_flag(flag))
     elif re.match(r"(?:from|import)\s+[\w.]+", text):
-        yield from _imports(text, own)
+        yield from _imports(_import_lines(text), own)
     elif variable := rules.VARIABLE.fullmatch(text):
         if not rules.is_common_variable(variable[1]):
             yield Candidate("variable", variable[1], (variable[1],), span.around)
@@ -133,15 +136,17 @@ def _flag(flag: str, around: str) -> Candidate:
     return Candidate("flag", flag, (), around)
 
 
-def _imports(code: str, own: Own) -> Iterator[Candidate]:
-    for module, names in _import_lines(code):
+def _imports(lines: Iterable[_Import], own: Own) -> Iterator[Candidate]:
+    for module, names in lines:
         if module.split(".")[0] in own.roots:
             for name in names or [""]:
                 yield Candidate("import", f"{module}.{name}" if name else module, ())
 
 
-def _import_lines(code: str) -> Iterator[tuple[str, list[str]]]:
+def _import_lines(code: str) -> Iterator[_Import]:
     """Yield what a piece of Python imports; line by line where it is no whole program."""
+    if "import" not in code:  # most code, which then need not be parsed
+        return
     try:
         nodes = list(ast.walk(ast.parse(code)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
