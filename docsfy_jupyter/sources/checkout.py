@@ -94,7 +94,7 @@ async def checkout(
         given = await _open(source, policy, processes)
         git, refs, kind = await _find_ref(given, source, ref, policy)
         await _clone(git, ref, into, policy, policy.clone_timeout - (time.monotonic() - began))
-        commit = (await git.output("rev-parse", "HEAD^{commit}", cwd=into)).decode().strip()
+        commit = await _commit_of(git, into)
         tree = await git.output("ls-tree", "-r", "-l", "-z", "HEAD", cwd=into)
         files = await off_loop(lambda: parse_tree(tree))  # a second for 100,000 files
         notes = [*_moved(given, git), *await _uncommitted(git, source), *await off_loop(lambda: _lfs_note(into, files))]
@@ -163,6 +163,20 @@ async def _clone(git: Git, ref: str, into: Path, policy: SourcePolicy, limit: fl
 
 async def _ended(*tasks: asyncio.Future[ChildResult] | asyncio.Future[None]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _commit_of(git: Git, clone: Path) -> str:
+    """Return the commit that is checked out: from the files where git keeps it, of git where it keeps it otherwise."""
+    head = _first_line(clone / ".git" / "HEAD")
+    commit = _first_line(clone / ".git" / head.removeprefix("ref: ")) if head.startswith("ref: refs/heads/") else head
+    return commit if _SHA.match(commit) else (await git.output("rev-parse", "HEAD^{commit}", cwd=clone)).decode().strip()
+
+
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").partition("\n")[0]
+    except (OSError, ValueError):
+        return ""
 
 
 def _check_clone(git: Git, result: ChildResult, into: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,24 @@ async def test_a_tag_is_cloned_as_a_tag_at_its_commit(processes: Processes, tmp_
     assert await remote_head(source_of(repo), "main", POLICY, processes) == run_git(repo, "rev-parse", "HEAD")
     with pytest.raises(SourceFailed, match=r"^branch v1\.1 not found in .*\. Did you mean v1\.10\? Its branches: main\.$"):
         await remote_head(source_of(repo), "v1.1", POLICY, processes)
+
+
+async def test_the_commit_is_known_however_git_keeps_it(processes: Processes, tmp_path: Path) -> None:
+    """What git writes to its folder differs: loose, packed, or as a table in versions to come."""
+    repo = make_repo(tmp_path / "repo", "a/b")
+    program = tmp_path / "git"
+    program.write_text(
+        f"""#!/bin/sh
+git "$@" || exit
+case " $* " in *" clone "*) git -C {tmp_path}/packed pack-refs --all ;; esac
+"""
+    )
+    program.chmod(0o755)
+    packing = replace(POLICY, git_command=str(program))
+    loose = await clone(repo, "a/b", tmp_path / "loose", processes)
+    packed = await checkout(source_of(repo), "a/b", tmp_path / "packed", packing, processes, lambda *_: None)
+    assert not (tmp_path / "packed" / ".git" / "refs" / "heads" / "a" / "b").exists()
+    assert loose.commit == packed.commit == run_git(repo, "rev-parse", "HEAD")
 
 
 async def test_empty_and_detached_repositories_say_so(processes: Processes, tmp_path: Path) -> None:
