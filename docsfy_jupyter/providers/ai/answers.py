@@ -203,6 +203,7 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 _TOOL_ERROR = re.compile(r"\A\s*(?:API Error|Error|Fatal|Exception|Traceback|Usage|Execution error)\b", re.IGNORECASE)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)", re.MULTILINE)
 _SHORT = 600  # characters; a tool's error is shorter, and a page that short is hardly one
 
 
@@ -289,12 +290,9 @@ def _inside_fence(text: str) -> str | None:
 def _is_cut_off(page: str) -> bool:
     """Say whether a code block is left open at the end."""
     fence = ""
-    for line in page.split("\n"):
-        mark = re.match(r" {0,3}(`{3,}|~{3,})([^\n]*)", line)
-        if mark is None:
-            continue
+    for mark, rest in _FENCE.findall(page):
         if not fence:
-            fence = mark[1]
-        elif mark[1][0] == fence[0] and len(mark[1]) >= len(fence) and not mark[2].strip():
+            fence = mark
+        elif mark[0] == fence[0] and len(mark) >= len(fence) and not rest.strip():
             fence = ""
     return bool(fence)

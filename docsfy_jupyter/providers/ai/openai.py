@@ -26,6 +26,7 @@ from docsfy_jupyter.providers.ai.packing import pack_files, pack_repository
 from docsfy_jupyter.providers.ai.session import AskingSession
 from docsfy_jupyter.providers.ai.steering import Steering, read_steering
 from docsfy_jupyter.providers.base import Provider, ProviderSession, RunContext, Usage
+from docsfy_jupyter.providers.local.files import Checkout
 from docsfy_jupyter.providers.prices import Price
 
 _KNOCK = 3.0  # seconds
@@ -153,6 +154,7 @@ class OpenAIProvider(Provider):
         if self._gate is None:
             self._gate = Gate(self._calls)
         steering = await asyncio.to_thread(read_steering, context.checkout, context.files)
+        checkout = await asyncio.to_thread(Checkout, context.checkout, steering.shown(context.files))
         headers = dict(self.server.headers)
         if self.server.key_env:
             headers["Authorization"] = f"Bearer {os.environ.get(self.server.key_env, '').strip()}"
@@ -166,27 +168,33 @@ class OpenAIProvider(Provider):
             trust_env=not self.server.loopback,
         )
         async with await asyncio.to_thread(made) as http:
-            yield OpenAISession(self.server, self._gate, http, context, steering)
+            yield OpenAISession(self.server, self._gate, http, context, steering, checkout)
 
 
 class OpenAISession(AskingSession):
     """One run's calls."""
 
     def __init__(
-        self, server: OpenAIServer, gate: Gate, http: httpx.AsyncClient, context: RunContext, steering: Steering
+        self,
+        server: OpenAIServer,
+        gate: Gate,
+        http: httpx.AsyncClient,
+        context: RunContext,
+        steering: Steering,
+        checkout: Checkout,
     ) -> None:
         super().__init__(context, steering)
         key = {"key": http.headers.get("Authorization", "").removeprefix("Bearer ")}
         self._secrets = [secret for sent in (key, server.headers, server.query) for secret in secrets_of(sent, _SECRET)]
         self._server, self._gate, self._http = server, gate, http
-        self._files = steering.shown(context.files)
+        self._checkout = checkout
         self._format = 0
 
     async def _material(self, page: PlanPage | None) -> str:
-        root, tokens = self._context.checkout, self._server.max_input_tokens
+        tokens = self._server.max_input_tokens
         if page is None:
-            return await asyncio.to_thread(pack_repository, root, self._files, tokens)
-        return await asyncio.to_thread(pack_files, root, self._files, page.sources, tokens)
+            return await asyncio.to_thread(pack_repository, self._checkout, tokens)
+        return await asyncio.to_thread(pack_files, self._checkout, page.sources, tokens)
 
     async def _asked(self, prompt: str, *, structured: bool = False) -> tuple[str, Usage]:
         """Make one call, waiting as long as the server asks for."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 
-from docsfy_jupyter.models import TrackedFile, clean_text
+from docsfy_jupyter.models import clean_text
 from docsfy_jupyter.providers.local.files import Checkout, redact
 
 CHARACTERS_A_TOKEN = 4  # of English and code, as OpenAI's and Anthropic's documentation say; the packing errs on the short side
@@ -14,19 +15,16 @@ _FIRST = ("readme", "pyproject.toml", "package.json", "cargo.toml", "go.mod", "s
 _MAX_OUTLINED = 400  # modules
 
 
-def pack_repository(root: Path, files: Sequence[TrackedFile], tokens: int) -> str:
+def pack_repository(checkout: Checkout, tokens: int) -> str:
     """Return what a planner should see: the leading files whole, and an outline of every Python module.
 
     Parameters
     ----------
-    root : Path
-        The clone.
-    files : sequence of TrackedFile
-        Those that may be shown; secrets are left out here.
+    checkout : Checkout
+        The files that may be shown; it leaves secrets out.
     tokens : int
         At most so many, estimated.
     """
-    checkout = Checkout(root, files)
     room = tokens * CHARACTERS_A_TOKEN
     leading = "\n".join(_whole(checkout, _leading(checkout.files), room * 2 // 3))
     outline = "\n".join(_outlines(checkout, room - len(leading)))
@@ -34,9 +32,8 @@ def pack_repository(root: Path, files: Sequence[TrackedFile], tokens: int) -> st
     return "\n".join(f"{head}:\n\n{text}\n" for head, text in parts.items() if text)
 
 
-def pack_files(root: Path, files: Sequence[TrackedFile], paths: Iterable[str], tokens: int) -> str:
+def pack_files(checkout: Checkout, paths: Iterable[str], tokens: int) -> str:
     """Return the contents of the files that a page is about, the first of them whole, the rest as far as there is room."""
-    checkout = Checkout(root, files)
     text = "\n".join(_whole(checkout, [path for path in paths if path in checkout], tokens * CHARACTERS_A_TOKEN))
     return f"The files:\n\n{text}\n" if text else ""
 
@@ -70,11 +67,7 @@ def _whole(checkout: Checkout, paths: Iterable[str], room: int) -> Iterator[str]
 
 
 def _longest_run(text: str) -> int:
-    longest = run = 0
-    for character in text:
-        run = run + 1 if character == "`" else 0
-        longest = max(longest, run)
-    return longest
+    return max(map(len, re.findall("`+", text)), default=0)
 
 
 def _outlines(checkout: Checkout, room: int) -> Iterator[str]:
