@@ -15,11 +15,9 @@ from recording import alive
 from servers import Server
 from site_links import broken_links
 
-from docsfy_jupyter.store.store import RESTART
-
 _ADDRESS = ("name", "branch", "ai_provider", "ai_model")
 TERMINAL = ("ready", "error", "aborted")
-_FILES = {"plan.json", "manifest.json", "cache", "images", "sites", "written"}
+_FILES = {"plan.json", "manifest.json", "end.json", "cache", "images", "sites", "written"}
 _FOREVER = 60.0  # seconds that something which is to end by itself may take on a busy machine
 
 
@@ -93,7 +91,7 @@ def check(server: Server, mark: str, promises: Promises, temporary: Path | None 
             _files_are_whole(folder)
     for folder, row in folders.items():
         since = [run for run in runs if run["generation_id"] not in promises.known and all(run[part] == row[part] for part in _ADDRESS)]
-        _site_is_good(server, folder, row, promises, may_be_new=any(map(_may_have_published, since)))
+        _site_is_good(server, folder, row, promises, may_be_new=any(run["outcome"] == "ready" for run in since))
     promises.known = {run["generation_id"] for run in runs}
     return rows
 
@@ -196,11 +194,6 @@ def _files_are_whole(folder: Path) -> None:
     left = {path.name for path in sites.glob("*") if path != now and path.name != "current"}
     retired = {name.removesuffix(".retired") for name in left if name.endswith(".retired")}
     assert {name for name in left if name.removesuffix(".retired") not in retired} == set(), "half a site is left"
-
-
-def _may_have_published(run: dict[str, Any]) -> bool:
-    """Whether a run made a site, or was at it when its server was killed: between a site and its row there is a moment."""
-    return run["outcome"] == "ready" or run["ended_by"] == RESTART
 
 
 def _site_is_good(server: Server, folder: Path, row: dict[str, Any], promises: Promises, *, may_be_new: bool) -> None:

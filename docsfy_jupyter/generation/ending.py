@@ -10,66 +10,57 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 from docsfy_jupyter.errors import DocsfyError, StoreUnavailable
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.job import RunJob, RunResult
 from docsfy_jupyter.generation.open_store import OpenStore
+from docsfy_jupyter.generation.progress_writer import Told
+from docsfy_jupyter.generation.publishing import publish, tidy
 from docsfy_jupyter.generation.run import Run
 from docsfy_jupyter.models import ABORTED_BY_USER, Status, Variant, VariantKey, iso, safe_text, utc_now
-from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, RunEnd
+from docsfy_jupyter.store.records import Ending, RunEnd
 
 STOPPED = "The server was stopped during generation"
 BY_SERVER = "the server (it was stopped)"
-_OLD_SITES = 60.0  # seconds that a reader may still be in the site before this one
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _ATTEMPT = 10.0
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _BAD_DISK = {errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.ESTALE}
 
 
-@dataclass(frozen=True)
-class Ending:
-    """The end of a run: the row as it is to be, and what the history gets."""
-
-    row: Variant
-    end: RunEnd
-    events: tuple[Event, ...]
-    pages: tuple[PageRecord, ...]
-    calls: tuple[CallRecord, ...]
-
-
 async def conclude(run: Run, job: RunJob, log: logging.Logger) -> Ending:
     """Look at a work task that is done, publish what it made, and say how the run ended."""
-    changes: dict[str, Any]
+    told = await run.take()
     if run.work is None or run.work.cancelled():
         message = STOPPED if run.aborted_by == BY_SERVER else ABORTED_BY_USER
-        changes = {"status": Status.ABORTED, "error_message": message, "failed_stage": run.row.current_stage}
-    else:
-        try:
-            changes = await _published(job, run.work.result(), log)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is how the run ended
-            changes = _failed(run, error, log)
+        stage = run.row.current_stage
+        return await _without_site(run, job, told, status=Status.ABORTED, error_message=message, failed_stage=stage)
+    try:
+        result: RunResult = run.work.result()
+        ready = _ready(result)
+        if result.site is None:
+            return await _without_site(run, job, told, **ready)
+        ending = _ending(run, told, {**ready, "last_generated": iso(utc_now()), "site": True})
+        await asyncio.to_thread(publish, job.folder, result.site, result.manifest, ending)
+    except Exception as error:  # noqa: BLE001  whatever it is, it is how the run ended
+        return await _without_site(run, job, told, **_failed(run, error, log))
+    await asyncio.to_thread(tidy, job.folder, result.manifest, log)
+    return ending
+
+
+async def _without_site(run: Run, job: RunJob, told: Told, **changes: Any) -> Ending:
+    """Return the end of a run that published nothing."""
     # by what is on the disk: a database that was damaged and began anew knows of no site that is still served
-    changes["site"] = await asyncio.to_thread(job.folder.sites.current) is not None
-    return _ending(run, changes)
+    site = await asyncio.to_thread(job.folder.sites.current) is not None
+    return _ending(run, told, {**changes, "site": site})
 
 
-async def _published(job: RunJob, result: RunResult, log: logging.Logger) -> dict[str, Any]:
-    changes: dict[str, Any] = {"error_message": None, "failed_pages": (), "plan_json": result.plan.to_json()}
-    if result.site is not None:
-        await asyncio.to_thread(job.folder.sites.publish, result.site)
-        try:
-            await asyncio.to_thread(job.folder.store_manifest, dict(result.manifest))
-            await asyncio.to_thread(job.folder.prune, dict(result.manifest["keys"]))
-            await asyncio.to_thread(job.folder.sites.remove_old, _OLD_SITES)
-        except OSError:  # the site is published: what is left over is cleared away, and rendered again, by the next run
-            log.exception("docsfy_jupyter: tidying up after a run of %s failed", job.key.address)
-        changes["last_generated"] = iso(utc_now())
-    changes["last_commit_sha"] = result.commit
-    return changes | {"status": Status.READY, "current_stage": result.stage, "page_count": len(result.plan.pages())}
+def _ready(result: RunResult) -> dict[str, Any]:
+    plan, pages = result.plan.to_json(), len(result.plan.pages())
+    made = {"plan_json": plan, "page_count": pages, "last_commit_sha": result.commit, "current_stage": result.stage}
+    return {"status": Status.READY, "error_message": None, "failed_pages": (), **made}
 
 
 def _failed(run: Run, error: Exception, log: logging.Logger) -> dict[str, Any]:
@@ -87,7 +78,7 @@ def _failed(run: Run, error: Exception, log: logging.Logger) -> dict[str, Any]:
     return {**changes, "error_message": safe_text(text)[:4000]}
 
 
-def _ending(run: Run, changes: dict[str, Any]) -> Ending:
+def _ending(run: Run, told: Told, changes: dict[str, Any]) -> Ending:
     before, now = run.row, utc_now()
     cost = before.run_cost_usd if run.calls else 0.0
     usual: dict[str, Any] = {"current_stage": None, "queue_position": None, "pages_active": (), "eta_at": None}
@@ -109,7 +100,7 @@ def _ending(run: Run, changes: dict[str, Any]) -> Ending:
         cost_usd=cost,
         stage_times=dict(row.stage_times),
     )
-    events, pages, calls = run.take()
+    events, pages, calls = told
     event = run.event(row.status.value, row.error_message or row.status.value, by)
     return Ending(row, end, (*events, event), tuple(pages), tuple(calls))
 
@@ -208,7 +199,7 @@ class Endings:
             raise StoreUnavailable("The database is not open.")
         try:
             async with asyncio.timeout(_ATTEMPT):
-                return await store.end_run(ending.row, ending.end, ending.events, ending.pages, ending.calls)
+                return await store.end_run(ending)
         except TimeoutError:
             raise StoreUnavailable(f"The database did not answer within {_ATTEMPT:g} s.") from None
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from docsfy_jupyter.models import Plan, PlanPage, VariantKey, parse_plan
 from docsfy_jupyter.site.versions import SiteVersions
+from docsfy_jupyter.store.records import Ending
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,25 @@ class KnownPlan:
     plan: Plan
     generation_id: str = ""
     keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PublishedEnd:
+    """How the run ends, or ended, that made a version of the site.
+
+    Parameters
+    ----------
+    site : str
+        The version's name.
+    manifest : dict
+        What it was rendered from.
+    ending : Ending
+        What the database gets, or has got.
+    """
+
+    site: str
+    manifest: dict[str, Any]
+    ending: Ending
 
 
 class VariantFolder:
@@ -110,6 +130,19 @@ class VariantFolder:
     def load_manifest(self) -> dict[str, Any]:
         """Return what the last good site was rendered from; empty where nothing was."""
         return _read(self.path / "manifest.json")
+
+    def store_end(self, end: PublishedEnd) -> None:
+        """Keep how a run ends that is about to publish its site; of the run before it nothing stays."""
+        _write(self.path / "end.json", json.dumps({**vars(end), "ending": end.ending.to_json()}).encode())
+
+    def load_end(self) -> PublishedEnd | None:
+        """Return what `store_end` kept; None where there is nothing, or it cannot be read."""
+        data = _read(self.path / "end.json")
+        try:
+            manifest = {**data["manifest"], "keys": dict(data["manifest"]["keys"])}
+            return PublishedEnd(data["site"], manifest, Ending.from_json(data["ending"]))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
 
     def empty_cache(self) -> None:
         """Forget every page and the plan; the site stays."""

@@ -32,6 +32,7 @@ from docsfy_jupyter.generation.pace import Pace
 from docsfy_jupyter.generation.pipeline import Pipeline, render
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.progress_writer import ProgressWriter
+from docsfy_jupyter.generation.publishing import OLD_SITES
 from docsfy_jupyter.generation.retention import Retention
 from docsfy_jupyter.generation.run import Run, starting_row
 from docsfy_jupyter.generation.settings import Settings
@@ -48,7 +49,6 @@ from docsfy_jupyter.store.records import RunStart
 from docsfy_jupyter.store.store import Store
 
 _LAST_WRITES = 2.0
-_OLD_SITES = 60.0  # seconds that a reader may still be in the site before this one
 
 
 @dataclass(frozen=True)
@@ -379,6 +379,7 @@ class Manager:
         store = await self.ready()
         self.find(key)
         with self._holding(key, "rendered", "it is rendered at the end of the run"):
+            await self._endings.settle(key)
             folder = self.folder(key)
             manifest = await asyncio.to_thread(folder.load_manifest)
             if not manifest:
@@ -391,7 +392,7 @@ class Manager:
                 await asyncio.to_thread(folder.sites.publish, site)
             finally:
                 await self._tidy(folder, key)
-            await asyncio.to_thread(folder.sites.remove_old, _OLD_SITES)
+            await asyncio.to_thread(folder.sites.remove_old, OLD_SITES)
             row = self.find(key).changed(site=True)
             await store.save_row(row)
             self.feed.put(row)

@@ -11,8 +11,10 @@ from docsfy_jupyter.errors import DocsfyError, StoreUnavailable
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
 from docsfy_jupyter.generation.leftovers import end_leftovers
+from docsfy_jupyter.generation.publishing import published_end, tidy
 from docsfy_jupyter.generation.settings import Settings
-from docsfy_jupyter.models import SERVER_RESTARTED, Stage, Variant
+from docsfy_jupyter.models import SERVER_RESTARTED, Stage, Status, Variant
+from docsfy_jupyter.store.records import Ending
 from docsfy_jupyter.store.store import Store
 
 _RETRY = 1.0
@@ -99,9 +101,11 @@ class OpenStore:
             for notice in store.notices:
                 self._log.error("docsfy_jupyter: %s", notice)
             await self._end_leftovers()
-            orphans = await store.recover(SERVER_RESTARTED, self._recounted)
-            if orphans:
-                self._log.warning("docsfy_jupyter: %d runs were cut off by a restart; their rows say so", len(orphans))
+            orphans = await store.recover(SERVER_RESTARTED, self._published, self._recounted)
+            if cut_off := sum(row.status is Status.ERROR for row in orphans):
+                self._log.warning("docsfy_jupyter: %d runs were cut off by a restart; their rows say so", cut_off)
+            if published := len(orphans) - cut_off:
+                self._log.warning("docsfy_jupyter: %d runs had published their sites before a restart; they are ready", published)
             rows = await store.load_variants()
             await asyncio.to_thread(self._discard_unfinished, rows)
         except BaseException:
@@ -122,6 +126,15 @@ class OpenStore:
             return
         if ended:
             self._log.warning("docsfy_jupyter: %d processes that a killed server had left were ended", ended)
+
+    def _published(self, row: Variant) -> Ending | None:
+        """Return the end of a run whose server was killed between the publication of its site and its last row."""
+        folder = VariantFolder(self._settings.data_dir, row.key)
+        kept = published_end(folder, row)
+        if kept is None:
+            return None
+        tidy(folder, kept.manifest, self._log)
+        return kept.ending
 
     def _recounted(self, row: Variant) -> Variant:
         """Count the pages of a run that was cut off: the last ones came after the last write of its row."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TypeVar
 
 from docsfy_jupyter.errors import StoreUnavailable
 from docsfy_jupyter.generation.open_store import OpenStore
 from docsfy_jupyter.models import Variant
 from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate
+from docsfy_jupyter.store.store import Store
 
 R = TypeVar("R", Event, PageRecord, CallRecord)
+Told = tuple[list[Event], list[PageRecord], list[CallRecord]]  # of one run
 
 _PAUSE = 0.1
 _LONGEST_PAUSE = 10.0
+_PATIENCE = 2.0  # seconds that the end of a run waits for a write that is under way
 _MOST_KEPT = 20_000  # events and page records that wait for a database that cannot be written
 
 
@@ -37,6 +41,7 @@ class ProgressWriter:
         self._pages: list[PageRecord] = []
         self._calls: list[CallRecord] = []
         self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
         self._pause = _PAUSE
 
     def row(self, row: Variant, *, planned: bool = False) -> None:
@@ -60,8 +65,15 @@ class ProgressWriter:
         self._calls.append(record)
         self._wake.set()
 
-    def take(self, generation_id: str) -> tuple[list[Event], list[PageRecord], list[CallRecord]]:
-        """Hand over what a run that ends has not got written, and forget it: the end is written with it."""
+    async def take(self, generation_id: str) -> Told:
+        """Hand over what a run that ends has not got written, and forget it: the end is written with it.
+
+        What is being written is awaited, so that nothing of the run is neither in the database nor with its end. The end would
+        wait for it anyway; only where the database hangs it goes on without.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE), self._writing:
+                pass
         self._rows.pop(generation_id, None)
         events, self._events = _parted(self._events, generation_id)
         pages, self._pages = _parted(self._pages, generation_id)
@@ -95,6 +107,10 @@ class ProgressWriter:
         store = self._opened.store
         if store is None:
             return
+        async with self._writing:
+            await self._write(store)
+
+    async def _write(self, store: Store) -> None:
         rows, events, pages, calls = self._rows, self._events, self._pages, self._calls
         self._rows, self._events, self._pages, self._calls = {}, [], [], []
         try:

@@ -9,7 +9,7 @@ from typing import Any
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.metrics import RunMeter
 from docsfy_jupyter.generation.pace import Pace
-from docsfy_jupyter.generation.progress_writer import ProgressWriter
+from docsfy_jupyter.generation.progress_writer import ProgressWriter, Told
 from docsfy_jupyter.models import (
     MOST_FINDINGS,
     FailedPage,
@@ -212,6 +212,6 @@ class Run:
         """Build an event of this run."""
         return Event(self.generation_id, utc_now(), kind, safe_text(text), user, details)
 
-    def take(self) -> tuple[list[Event], list[PageRecord], list[CallRecord]]:
+    async def take(self) -> Told:
         """Hand over what is not written yet; the run's end is written with it."""
-        return self._writer.take(self.generation_id)
+        return await self._writer.take(self.generation_id)

@@ -50,6 +50,8 @@ class SiteVersions:
         if version.parent != self.root or not _VERSION.match(version.name) or not (version / "index.html").is_file():
             raise ValueError(f"{version.name} is not a complete version of this site")
         before = self.current()
+        if before is not None and before != version:
+            self._beside(before, "retired").touch()  # it counts once this is not the current one; from then on nothing may fail
         aside = self.root / f"current.{uuid.uuid4().hex}.part"
         try:
             with aside.open("w", encoding="ascii") as pointer:
@@ -60,8 +62,6 @@ class SiteVersions:
         except BaseException:  # no room for it
             aside.unlink(missing_ok=True)
             raise
-        if before is not None and before != version:
-            self._beside(before, "retired").touch()
 
     def current(self) -> Path | None:
         """Return the folder of the published version, None when there is none."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
-from docsfy_jupyter.models import Variant, VariantKey
+from docsfy_jupyter.models import Variant, VariantKey, iso
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,44 @@ class CallRecord:
     seconds: float
     outcome: str
     occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a run: the row as it is to be, what the history gets, and what the run had to tell and was not written yet."""
+
+    row: Variant
+    end: RunEnd
+    events: tuple[Event, ...] = ()
+    pages: tuple[PageRecord, ...] = ()
+    calls: tuple[CallRecord, ...] = ()
+
+    def to_json(self) -> str:
+        """Write it as text that `from_json` reads; lone surrogates survive."""
+        records = {name: [asdict(one) for one in getattr(self, name)] for name in _TOLD}
+        data = {"row": self.row.to_json(), "end": asdict(self.end), **records}
+        return json.dumps(data, default=lambda value: iso(value) if isinstance(value, datetime) else str(value))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ValueError, TypeError, KeyError, AttributeError
+            It was not, or by a version with other fields.
+        """
+        data = json.loads(text)
+        records = {name: tuple(_read(kind, one) for one in data[name]) for name, kind in _TOLD.items()}
+        return cls(Variant.from_json(data["row"]), _read(RunEnd, data["end"]), **records)
+
+
+_TOLD: dict[str, type[Any]] = {"events": Event, "pages": PageRecord, "calls": CallRecord}
+
+
+def _read(kind: type[Any], data: Mapping[str, Any]) -> Any:
+    named = {name: datetime.fromisoformat(value) if name.endswith("_at") else value for name, value in data.items()}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in named.items()})
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from docsfy_jupyter.models import Variant, VariantKey, money, safe_text
-from docsfy_jupyter.store.records import Record, RunEnd, columns
+from docsfy_jupyter.store.records import Ending, Record, columns
 
 if TYPE_CHECKING:
     from docsfy_jupyter.store.opening import Connection
@@ -77,10 +77,16 @@ def save_progress(connection: Connection, rows: Sequence[Variant], names: Sequen
     connection.execute(sql, values).fetchall()
 
 
-def end_run(connection: Connection, end: RunEnd) -> None:
-    """Close a run in the history, unless it is closed."""
+def write_end(connection: Connection, ending: Ending) -> bool:
+    """End a run, in its row and in the history; False, and nothing is written, where the row does not say that it generates."""
+    row, end = ending.row, ending.end
+    if not update(connection, row_record(row), f"{KEY} AND {RUNNING}", [*key_values(row.key), row.generation_id]):
+        return False
     record = {name: _bound(name, value) for name, value in columns(end).items() if name != "generation_id"}
     update(connection, record, "generation_id = ? AND ended_at IS NULL", [end.generation_id], "runs")
+    for table, records in (("events", ending.events), ("pages", ending.pages), ("ai_calls", ending.calls)):
+        insert(connection, table, records)
+    return True
 
 
 def insert(connection: Connection, table: str, records: Sequence[Record]) -> None:

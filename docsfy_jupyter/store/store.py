@@ -18,7 +18,7 @@ from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant, VariantKey, iso, utc_now
 from docsfy_jupyter.store import costs, statements
 from docsfy_jupyter.store.costs import CallAverages
-from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.records import CallRecord, Ending, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
 
 if TYPE_CHECKING:
     from docsfy_jupyter.store.database import Database
@@ -90,15 +90,22 @@ class Store:
         rows = await self._database.read("SELECT state, plan_json FROM projects")
         return await asyncio.to_thread(lambda: [statements.read_row(row["state"], row["plan_json"]) for row in rows])
 
-    async def recover(self, message: str, recounted: Callable[[Variant], Variant] = lambda row: row) -> list[Variant]:
-        """Turn rows that a dead server left in ``generating`` into ``error``, and close their runs.
+    async def recover(
+        self,
+        message: str,
+        ended: Callable[[Variant], Ending | None] = lambda _: None,
+        recounted: Callable[[Variant], Variant] = lambda row: row,
+    ) -> list[Variant]:
+        """End rows that a dead server left in ``generating``, and close their runs.
 
         Parameters
         ----------
         message : str
-            Why, for people.
+            Why the others are an ``error``, for people.
+        ended : callable
+            Returns how the run of such a row ended, where that is known.
         recounted : callable
-            Brings the page count of such a row up to date.
+            Brings the page count of the others up to date.
 
         Returns
         -------
@@ -108,15 +115,13 @@ class Store:
 
         def work(connection: Connection) -> list[Variant]:
             found = connection.execute("SELECT state, plan_json FROM projects WHERE status = 'generating'").fetchall()
-            rows = [_cut_off(recounted(statements.read_row(*values)), message) for values in found]
-            for row in rows:
-                statements.update(connection, statements.row_record(row), statements.KEY, statements.key_values(row.key))
-                statements.end_run(connection, _cut_off_run(row, message))
+            rows = [statements.read_row(*values) for values in found]
+            endings = [ended(row) or _cut_off(recounted(row), message) for row in rows]
+            for ending in endings:
+                statements.write_end(connection, ending)
             sql = "UPDATE runs SET outcome = 'error', error_message = ?, ended_at = ?, ended_by = ? WHERE ended_at IS NULL"
             connection.execute(sql, [message, utc_now(), RESTART]).fetchall()
-            events = [Event(row.generation_id, utc_now(), "error", message, RESTART) for row in rows]
-            statements.insert(connection, "events", events)
-            return rows
+            return [ending.row for ending in endings]
 
         return await self._database.write(work)
 
@@ -153,41 +158,18 @@ class Store:
         if updates or events or pages or calls:
             await self._database.write(work)
 
-    async def end_run(
-        self,
-        row: Variant,
-        end: RunEnd,
-        events: Sequence[Event] = (),
-        pages: Sequence[PageRecord] = (),
-        calls: Sequence[CallRecord] = (),
-    ) -> Variant | None:
+    async def end_run(self, ending: Ending) -> Variant | None:
         """Write the one terminal status of a run.
-
-        Parameters
-        ----------
-        row : Variant
-            As it is to be.
-        end : RunEnd
-            The same for the history.
-        events, pages, calls : sequence
-            What the run had to tell and was not written yet.
 
         Returns
         -------
         Variant or None
-            The row as it is now: the given one, or another one where the row did not say ``generating`` for this very run;
+            The row as it is now: that of the ending, or another one where the row did not say ``generating`` for this very run;
             then nothing was written.
         """
 
         def work(connection: Connection) -> Variant | None:
-            where, values = f"{statements.KEY} AND {statements.RUNNING}", [*statements.key_values(row.key), row.generation_id]
-            if not statements.update(connection, statements.row_record(row), where, values):
-                return statements.get(connection, row.key)
-            statements.end_run(connection, end)
-            statements.insert(connection, "events", events)
-            statements.insert(connection, "pages", pages)
-            statements.insert(connection, "ai_calls", calls)
-            return row
+            return ending.row if statements.write_end(connection, ending) else statements.get(connection, ending.row.key)
 
         return await self._database.write(work)
 
@@ -314,22 +296,18 @@ class Store:
         return [_jsonable(row, "stage_times") for row in rows], int(total)
 
 
-def _cut_off(row: Variant, message: str) -> Variant:
-    stage, now = row.current_stage, iso(utc_now()) or ""
-    changes: dict[str, Any] = {"status": Status.ERROR, "error_message": message, "current_stage": None, "failed_stage": stage}
-    return row.changed(**changes, pages_active=(), queue_position=None, eta_at=None, updated_at=now)
-
-
-def _cut_off_run(row: Variant, message: str) -> RunEnd:
-    plan = row.plan()
-    return RunEnd(
+def _cut_off(row: Variant, message: str) -> Ending:
+    """Return the end of a run that nobody brought to one."""
+    now, plan = utc_now(), row.plan()
+    changes: dict[str, Any] = {"status": Status.ERROR, "error_message": message, "failed_stage": row.current_stage}
+    usual: dict[str, Any] = {"current_stage": None, "queue_position": None, "pages_active": (), "eta_at": None}
+    end = RunEnd(
         generation_id=row.generation_id,
         ended_by=RESTART,
-        ended_at=utc_now(),
+        ended_at=now,
         outcome=Status.ERROR.value,
-        failed_stage=row.failed_stage,
+        failed_stage=row.current_stage,
         error_message=message,
-        commit_sha=row.last_commit_sha,
         page_count=row.page_count,
         total_pages=len(plan.pages()) if plan else 0,
         pages_fresh=len(row.pages_done),
@@ -337,6 +315,8 @@ def _cut_off_run(row: Variant, message: str) -> RunEnd:
         cost_usd=row.run_cost_usd,
         stage_times=row.stage_times,
     )
+    event = Event(row.generation_id, now, "error", message, RESTART)
+    return Ending(row.changed(**changes, **usual, updated_at=iso(now) or ""), end, (event,))
 
 
 def _open(folder: Path) -> Database:

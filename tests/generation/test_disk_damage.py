@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from recording import finished, running, start, until
 
 from docsfy_jupyter.errors import Conflict
-from docsfy_jupyter.generation.folders import VariantFolder
-from docsfy_jupyter.models import SERVER_RESTARTED, Status, VariantKey
+from docsfy_jupyter.generation.folders import PublishedEnd, VariantFolder
+from docsfy_jupyter.models import SERVER_RESTARTED, Status, Variant, VariantKey, utc_now
 from docsfy_jupyter.store import statements
+from docsfy_jupyter.store.records import CallRecord, Ending, Event, PageRecord, RunEnd
 
 KEY = VariantKey("demo", "main", "fake", "m", "me")
 
@@ -47,6 +49,33 @@ def test_a_page_for_which_there_is_no_room_leaves_nothing(tmp_path: Path, monkey
     with pytest.raises(OSError, match="No space left"):
         folder.store_page("b", "# B", {})
     assert sorted(path.name for path in folder.cache.iterdir()) == ["a.json", "a.md"]
+
+
+def kept_end(folder: VariantFolder) -> PublishedEnd:
+    row = Variant(**asdict(KEY), repo_url="/r", status=Status.READY, created_at="c", updated_at="u", stage_times={"queued": "t"})
+    now = utc_now()
+    page = PageRecord("g", "a", "A", "p", "m", "c", ("caf\udce9.py",), "h", "1", "k", 0.1, "fresh", None, now)
+    call = CallRecord("g", None, "plan", "p", "m", 1, 2, None, 0.25, "billed", 0.1, "ok", now)
+    end = RunEnd("g", None, now, "ready", cost_usd=0.25, stage_times=row.stage_times)
+    event = Event("g", now, "finding", "x", details={"names": ["a"]})
+    kept = PublishedEnd("v-1", {"keys": {"a": "k"}}, Ending(row, end, (event,), (page,), (call,)))
+    folder.store_end(kept)
+    return kept
+
+
+def test_the_end_of_a_run_is_kept_as_it_was(tmp_path: Path) -> None:
+    folder = VariantFolder(tmp_path, KEY)
+    assert folder.load_end() is None
+    assert kept_end(folder) == folder.load_end()
+
+
+@pytest.mark.parametrize("harm", ["", "[1]", "{}", '{"site": 1, "manifest": [], "ending": "{}"}', "cut"])
+def test_an_end_that_the_disk_has_damaged_is_none(tmp_path: Path, harm: str) -> None:
+    folder = VariantFolder(tmp_path, KEY)
+    kept_end(folder)
+    path = folder.path / "end.json"
+    path.write_text(path.read_text()[:-100] if harm == "cut" else harm)
+    assert folder.load_end() is None
 
 
 async def test_a_server_that_is_killed_before_it_wrote_a_page_to_the_row_counts_it_at_the_next_start(

@@ -92,7 +92,7 @@ async def test_a_run_that_ends_takes_what_is_its_own_and_leaves_the_rest(opened:
     for each in (first, other):
         writer.row(each.changed(page_count=3))
         writer.event(note(each, "page_done"))
-    events, pages, _ = writer.take(first.generation_id)
+    events, pages, _ = await writer.take(first.generation_id)
     assert ([event.generation_id for event in events], pages) == ([first.generation_id], [])
     await writer.flush()
     assert {found.name: found.page_count for found in await store.load_variants()} == {"demo": 0, "other": 3}

@@ -92,20 +92,38 @@ async def test_readers_are_told_at_once_and_the_database_when_it_can(
         assert kinds[-1] == outcome.value
 
 
-async def test_an_end_that_was_never_written_is_recovered_and_its_pages_are_used(
+async def test_an_end_that_was_never_written_is_found_with_its_site(tmp_path: Path, demo_repo: Path, gate: Path) -> None:
+    async with running(tmp_path) as manager:
+        key = await start(manager, demo_repo, "pages=2,hold=page-1")
+        await until(manager, key, lambda row: row.page_count == 1)
+        disk = await break_disk(manager)
+        gate.unlink()
+        told = await finished(manager, key)
+        assert told.status is Status.READY
+    assert disk.refused >= 2
+    async with running(tmp_path) as manager:
+        assert manager.find(key) == await stored(manager) == told
+        store = await manager.ready()
+        kinds = [event["kind"] for event in await store.list_events(told.generation_id, 0, 99)]
+        assert (kinds.count("page_done"), kinds.count("ready"), kinds.count("error")) == (2, 1, 0)
+        await start(manager, demo_repo, "pages=2,hold=page-1")
+        assert (await finished(manager, key)).current_stage is Stage.UP_TO_DATE
+
+
+async def test_an_end_without_a_site_that_was_never_written_is_an_error_and_its_pages_are_used(
     tmp_path: Path, demo_repo: Path, gate: Path
 ) -> None:
     async with running(tmp_path) as manager:
         key = await start(manager, demo_repo, "pages=2,hold=page-1")
         await until(manager, key, lambda row: row.page_count == 1)
         disk = await break_disk(manager)
-        gate.unlink()
-        assert (await finished(manager, key)).status is Status.READY
+        assert (await manager.abort(key, "me")).status is Status.ABORTED
     assert disk.refused >= 2
+    gate.unlink()
     async with running(tmp_path) as manager:
         row = manager.find(key)
         assert (row.status, row.error_message) == (Status.ERROR, SERVER_RESTARTED)
-        assert row.failed_stage in (Stage.PLANNING, Stage.GENERATING_PAGES, Stage.RENDERING)  # the last that was written
+        assert row.failed_stage in (Stage.PLANNING, Stage.GENERATING_PAGES)  # the last that was written
         await start(manager, demo_repo, "pages=2,hold=page-1")
         row = await finished(manager, key)
-        assert (row.status, row.current_stage, row.page_count, row.pages_done) == (Status.READY, Stage.UP_TO_DATE, 2, ())
+        assert (row.status, row.page_count, row.pages_done) == (Status.READY, 2, ("page-1",))

@@ -40,28 +40,28 @@ def run(tmp_path: Path) -> Run:
     return Run(row, None, feed, writer, RunMeter(Metrics(CollectorRegistry()), "local"))
 
 
-def told(run: Run, report: list[Missing]) -> dict[str, list[str]]:
+async def told(run: Run, report: list[Missing]) -> dict[str, list[str]]:
     run.checked(Report(report))
     told: dict[str, list[str]] = {}
-    for event in run.take()[0]:
+    for event in (await run.take())[0]:
         told.setdefault(event.kind, []).append(event.details["name"])
     return told
 
 
-def test_at_the_limit_a_finding_is_told_once_and_settled_when_it_is_gone(run: Run) -> None:
+async def test_at_the_limit_a_finding_is_told_once_and_settled_when_it_is_gone(run: Run) -> None:
     old = [Missing("b", "name", f"old_{number}") for number in range(MOST_FINDINGS)]
     new = [Missing("a", "name", f"new_{number}") for number in range(5)]
-    assert told(run, old) == {"finding": [one.name for one in old]}
-    assert told(run, new + old) == {}
+    assert await told(run, old) == {"finding": [one.name for one in old]}
+    assert await told(run, new + old) == {}
     assert run.row.findings == MOST_FINDINGS + 5
     assert run.row.finding_list == tuple(Finding(one.slug, one.kind, one.name) for one in old)
-    assert told(run, new + old[3:]) == {"finding_settled": ["old_0", "old_1", "old_2"], "finding": ["new_0", "new_1", "new_2"]}
+    assert await told(run, new + old[3:]) == {"finding_settled": ["old_0", "old_1", "old_2"], "finding": ["new_0", "new_1", "new_2"]}
     assert run.row.finding_list[:4] == (
         *(Finding("a", "name", f"new_{number}") for number in range(3)),
         Finding("b", "name", "old_3"),
     )
-    assert told(run, old[3:]) == {"finding_settled": ["new_0", "new_1", "new_2"]}
-    assert told(run, []) == {"finding_settled": [one.name for one in old[3:]]}
+    assert await told(run, old[3:]) == {"finding_settled": ["new_0", "new_1", "new_2"]}
+    assert await told(run, []) == {"finding_settled": [one.name for one in old[3:]]}
 
 
 class Checkers:

@@ -13,7 +13,7 @@ import pytest
 
 from docsfy_jupyter.errors import StoreUnavailable
 from docsfy_jupyter.models import Stage, Status, Variant, iso, utc_now
-from docsfy_jupyter.store.records import Event, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.records import Ending, Event, ProgressUpdate, RunEnd, RunStart
 from docsfy_jupyter.store.store import Store
 
 NOW = iso(utc_now()) or ""
@@ -34,8 +34,8 @@ async def test_the_terminal_status_is_written_once_and_a_late_page_changes_nothi
     await begin(store)
     aborted = ROW.changed(status=Status.ABORTED, current_stage=None)
     event = Event("g1", utc_now(), "aborted", "x")
-    assert await store.end_run(aborted, end("aborted"), [event]) == aborted
-    assert await store.end_run(ROW.changed(status=Status.READY), end("ready"), [event]) == aborted
+    assert await store.end_run(Ending(aborted, end("aborted"), (event,))) == aborted
+    assert await store.end_run(Ending(ROW.changed(status=Status.READY), end("ready"), (event,))) == aborted
     await store.save_progress([ProgressUpdate(ROW.changed(page_count=9))])
     (row,) = await store.load_variants()
     assert (row.status, row.page_count) == (Status.ABORTED, 0)

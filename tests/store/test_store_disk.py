@@ -17,7 +17,7 @@ from surroundings import fill
 
 from docsfy_jupyter.errors import StoreUnavailable
 from docsfy_jupyter.models import Status, Variant, iso, utc_now
-from docsfy_jupyter.store.records import Event, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.records import Ending, Event, ProgressUpdate, RunEnd, RunStart
 from docsfy_jupyter.store.store import Store
 from docsfy_jupyter.store.thread import SerialThread
 
@@ -55,11 +55,11 @@ async def test_a_full_disk_refuses_whole_transactions_and_the_store_goes_on_when
         for count in range(1, 2000):  # the log may have some room left in its last block
             await store.save_progress([ProgressUpdate(ROW.changed(page_count=count))])
     with pytest.raises(StoreUnavailable, match=r"cannot be written now: .*No space left"):
-        await store.end_run(READY, END, [Event("g1", utc_now(), "ready", "x" * 10_000)])
+        await store.end_run(Ending(READY, END, (Event("g1", utc_now(), "ready", "x" * 10_000),)))
     (row,) = await store.load_variants()
     assert row.status is Status.GENERATING
     filler.unlink()
-    assert await store.end_run(READY, END, [Event("g1", utc_now(), "ready", "ready")]) == READY
+    assert await store.end_run(Ending(READY, END, (Event("g1", utc_now(), "ready", "ready"),))) == READY
     await store.close()
     store = await Store.open(small_disk)
     assert (await store.load_variants(), store.notices) == ([READY], [])
@@ -71,7 +71,7 @@ async def test_a_database_that_duckdb_gave_up_is_opened_again(tmp_path: Path) ->
     store = await Store.open(tmp_path)
     await begin(store)
     store._database._connection.close()
-    assert await store.end_run(READY, END) == READY
+    assert await store.end_run(Ending(READY, END)) == READY
     assert await store.load_variants() == [READY]
     await store.close()
 

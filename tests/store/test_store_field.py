@@ -16,7 +16,7 @@ import pytest
 from docsfy_jupyter.errors import BadRequest, StoreUnavailable
 from docsfy_jupyter.models import FailedPage, Status, Variant, iso, utc_now
 from docsfy_jupyter.store import lock, opening
-from docsfy_jupyter.store.records import CallRecord, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.records import CallRecord, Ending, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
 from docsfy_jupyter.store.store import Store
 
 NOW = iso(utc_now()) or ""
@@ -154,7 +154,7 @@ async def test_costs_pages_and_calls_are_kept_and_nan_is_unknown(tmp_path: Path)
     end = RunEnd("g1", "me", utc_now(), "error", error_message="caf\udce9", cost_usd=0.25)
     page = PageRecord("g1", "a", "A", "p", "m", "c", ("a.py",), "h", "1", "k", 0.1, "fresh", None, utc_now())
     call = CallRecord("g1", None, "plan", "p", "m", 1, 2, None, math.nan, None, 0.1, "ok", utc_now())
-    assert await store.end_run(bad, end, [Event("g1", utc_now(), "error", "x", details={"cost": math.inf})], [page], [call])
+    assert await store.end_run(Ending(bad, end, (Event("g1", utc_now(), "error", "x", details={"cost": math.inf}),), (page,), (call,)))
     (row,) = await store.load_variants()
     assert (row.run_cost_usd, row.failed_pages) == (None, (FailedPage("a", "caf?"),))
     await store.export_parquet("ai_calls", tmp_path / "calls.parquet")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docsfy_jupyter.models import Status, Variant, utc_now
 from docsfy_jupyter.store.migrations import VERSION
-from docsfy_jupyter.store.records import Event, RunEnd, RunStart
+from docsfy_jupyter.store.records import Ending, Event, RunEnd, RunStart
 from docsfy_jupyter.store.store import Store
 
 AT = "2026-11-25T08:00:00+00:00"
@@ -23,7 +23,7 @@ async def main() -> None:
         await store.begin_run(row, RunStart("g1", row.key, row.repo_url, "me", utc_now()), Event("g1", utc_now(), "started", "x", "me"))
         end = RunEnd("g1", None, utc_now(), "ready", page_count=3, total_pages=3, pages_fresh=3, cost_usd=0.0)
         ready = row.changed(status=Status.READY, page_count=3, last_commit_sha="0" * 40)
-        await store.end_run(ready, end, [Event("g1", utc_now(), "ready", "ready")])
+        await store.end_run(Ending(ready, end, (Event("g1", utc_now(), "ready", "ready"),)))
         await store.close()
         shutil.copyfile(Path(folder) / "docsfy.duckdb", Path(__file__).with_name(f"schema-{VERSION}.duckdb"))
 
