@@ -272,6 +272,20 @@ class DocsfyHandler(APIHandler):
         finally:
             await unbroken(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
+    async def send_parts(self, parts: AsyncIterator[str]) -> None:
+        """Finish with a text that is made piece by piece; a caller that goes away ends it. A single piece is sent whole."""
+        self.set_header("Content-Type", "application/json")  # here, since headers go out with the first piece
+        last = None
+        async for part in parts:
+            if last is not None:
+                self.write(last)
+                try:
+                    await self.flush()
+                except iostream.StreamClosedError:
+                    return
+            last = part
+        self.finish(last)
+
     async def send_file(self, path: Path, name: str, media_type: str) -> None:
         """Send a file for keeping, under a name; a caller that goes away ends it.
 

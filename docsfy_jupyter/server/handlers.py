@@ -84,7 +84,7 @@ class ListHandler(DocsfyHandler):
             return
         rows, total = await self._found(query)
         if not self.is_known(listing.tag):
-            self.finish(listing.text(rows, total, drawn=query.view is not None, full=query.full))
+            await self.send_parts(listing.parts(rows, total, drawn=query.view is not None, full=query.full))
 
     async def _found(self, query: ListQuery) -> tuple[list[Variant], int]:
         """Return the rows to show, and how many fit; where none does, wait for one as long as the query says."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, takewhile
 from typing import Any
 
 from docsfy_jupyter.generation.feed import ChangeFeed
@@ -15,6 +16,8 @@ from docsfy_jupyter.models import Variant, VariantKey
 from docsfy_jupyter.screen import screen
 
 _MOST_SYNC = 1 << 20  # bytes of one WebSocket message; of longer ones websockets, and docsfy's command line with it, hangs up
+_PIECE = 1 << 20  # characters of an answer that are sent at once
+_TURN = 0.005  # seconds of the event loop
 _MOST_WHOLE = 500  # texts of single rows, some kilobytes each, that are remembered
 
 
@@ -62,8 +65,10 @@ class Listing:
         """Return all fields of a row."""
         return self._whole.one(row)
 
-    def text(self, rows: Sequence[Variant], total: int, *, drawn: bool = False, full: bool = False) -> str:
-        """Return the answer for some of the rows.
+    async def parts(
+        self, rows: Sequence[Variant], total: int, *, drawn: bool = False, full: bool = False
+    ) -> AsyncIterator[str]:
+        """Yield the answer for some of the rows, in pieces of a megabyte or so; others have their turns meanwhile.
 
         Parameters
         ----------
@@ -77,13 +82,19 @@ class Listing:
             Fields with plan and lists of pages.
         """
         self._refresh()
-        if full and not drawn:
-            texts = [_text(row.to_json()) for row in rows]
-        else:
-            texts = (self._drawn if drawn else self._slim).of(rows)
-        return f'{{"projects": [{", ".join(texts)}], {self._choices}, "total": {total}, "rev": {self._feed.revision}}}'
+        end = f'], {self._choices}, "total": {total}, "rev": {self._feed.revision}}}'  # of the rows as they are now
+        texts = self._drawn if drawn else self._slim
+        draw = _whole_text if full and not drawn else texts.text
+        piece, size, before = ['{"projects": ['], 0, ""
+        async for text in _in_turns(rows, draw):
+            piece.append(before + text)
+            size, before = size + len(text), ", "
+            if size > _PIECE:
+                yield "".join(piece)
+                piece, size = [], 0
+        yield "".join([*piece, end])
 
-    def sync(self) -> str:
+    async def sync(self) -> str:
         """Return a WebSocket's first message: all rows without their plans, newest first, with the choices.
 
         Of thousands it has the newest that fit into one message, and ``total`` says how many there are.
@@ -93,9 +104,13 @@ class Listing:
         rest = f'], {self._choices}, "total": {len(rows)}}}'
         message = '{"type": "sync", "projects": ['
         room = _MOST_SYNC - len(message) - len(rest)
-        lengths = accumulate(len(self._slim.one(row).text) + len(", ") for row in rows)
-        fitting = sum(1 for _ in takewhile(lambda length: length <= room, lengths))
-        return message + ", ".join(self._slim.of(rows[:fitting])) + rest
+        fitting: list[str] = []
+        async for text in _in_turns(rows, self._slim.text):
+            room -= len(text) + len(", ")
+            if room < 0:
+                break
+            fitting.append(text)
+        return message + ", ".join(fitting) + rest
 
     def _refresh(self) -> None:
         """Make anew what depends on which rows there are."""
@@ -121,8 +136,8 @@ class _Texts:
         self._most = most
         self._made: dict[VariantKey, Drawing] = {}
 
-    def of(self, rows: Iterable[Variant]) -> list[str]:
-        return [self.one(row).text for row in rows]
+    def text(self, row: Variant) -> str:
+        return self.one(row).text
 
     def one(self, row: Variant) -> Drawing:
         known = self._made.get(row.key)
@@ -146,6 +161,20 @@ def tag_of(text: str) -> str:
 def _summary(row: Variant) -> dict[str, Any]:
     """Return `screen` of a row, without its log."""
     return {name: value for name, value in screen(row).items() if name != "log"}
+
+
+async def _in_turns(rows: Iterable[Variant], draw: Callable[[Variant], str]) -> AsyncIterator[str]:
+    """Yield the text of each row, and give the event loop a turn whenever that took a while."""
+    began = time.monotonic()
+    for row in rows:
+        yield draw(row)
+        if time.monotonic() - began > _TURN:
+            await asyncio.sleep(0)
+            began = time.monotonic()
+
+
+def _whole_text(row: Variant) -> str:
+    return _text(row.to_json())
 
 
 def _text(data: Any) -> str:

@@ -45,7 +45,7 @@ class UpdatesHandler(WebSocketMixin, WebSocketHandler, DocsfyHandler):
         """Follow all variants over a WebSocket: ``sync``, ``progress``, ``status_change`` and ``ping`` messages."""
         feed, listing = self.manager.feed, self.listing
         revision, known = feed.revision, {row.key: row for row in feed.rows()}
-        await self.write_message(listing.sync())
+        await self.write_message(await listing.sync())
         loop = asyncio.get_running_loop()
         ping_at = loop.time() + PING
         while True:
@@ -56,7 +56,7 @@ class UpdatesHandler(WebSocketMixin, WebSocketHandler, DocsfyHandler):
             changed, revision, before = feed.changed_after(revision), feed.revision, revision
             gone = [key for key in known if feed.get(key) is None] if feed.members_revision > before else ()
             if gone:  # there is no message for a row that was deleted
-                await self.write_message(listing.sync())
+                await self.write_message(await listing.sync())
             for key in gone:
                 del known[key]
             for row in reversed(changed):  # the oldest first

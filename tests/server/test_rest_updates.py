@@ -152,12 +152,12 @@ def test_a_change_that_no_client_sees_is_not_told() -> None:
     assert (change(planned, planned.changed(status=Status.READY)) or {})["type"] == "status_change"
 
 
-def test_the_first_message_is_one_that_docsfys_command_line_takes_however_many_variants_there_are() -> None:
+async def test_the_first_message_is_one_that_docsfys_command_line_takes_however_many_variants_there_are() -> None:
     feed = ChangeFeed()
     row = Variant("n", "main", "local", "static", "me", "https://h.example/n", Status.READY, "t", "t", generation_id="g")
     for number in range(3000):
         feed.put(row.changed(name=f"name-{number}", updated_at=f"2026-01-01T00:00:{number:06}"))
-    message = Listing(feed).sync()
+    message = await Listing(feed).sync()
     assert 0.9 * 2**20 < len(message.encode()) <= 2**20  # websockets' limit, unless it is told another
     sync = json.loads(message)
     assert sync["total"] == 3000
