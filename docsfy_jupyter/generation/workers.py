@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -13,6 +12,7 @@ from typing import Any
 from docsfy_jupyter.errors import ChildError, ChildTimeout
 from docsfy_jupyter.generation.process import Processes, child_environment
 from docsfy_jupyter.generation.worker import Worker
+from docsfy_jupyter.processors import usable_processors
 
 IDLE = 20.0  # seconds: what a person does next comes sooner; later nobody who looks at the machine is to find them
 
@@ -131,7 +131,7 @@ class Workers:
     @classmethod
     def of(cls, processes: Processes) -> Workers:
         """Return the pools: with more workers than processors, so that a site that takes minutes holds up no other."""
-        most = max(4, 2 * _processors())
+        most = max(4, 2 * usable_processors())
         python = [sys.executable, "-P", "-m"]  # -P keeps the working folder off the import path
         return cls(
             WorkerPool(processes, [*python, "docsfy_jupyter.site.worker"], most, IDLE),
@@ -141,8 +141,3 @@ class Workers:
     async def aclose(self) -> None:
         """End the idle ones."""
         await asyncio.gather(self.renderers.aclose(), self.checkers.aclose())
-
-
-def _processors() -> int:
-    """Return how many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

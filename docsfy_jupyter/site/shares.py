@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from docsfy_jupyter.processors import usable_processors
 from docsfy_jupyter.site.article import Article, Outline, draft, write
 from docsfy_jupyter.site.jobs import SitePage
 from docsfy_jupyter.site.links import Links
@@ -113,9 +113,7 @@ def _end(processes: list[ForkProcess], connections: list[Connection]) -> None:
 
 def _processors() -> int:
     """Return how many processes are of use; without `fork` each would import everything anew."""
-    if sys.platform != "linux":
-        return 0
-    return min(_MOST, len(os.sched_getaffinity(0)))
+    return min(_MOST, usable_processors()) if sys.platform == "linux" else 0
 
 
 def _make(connection: Connection, texts: Sequence[Text], earlier: WrittenPages) -> None:
