@@ -13,28 +13,33 @@ from typing import Any
 _PEAK = 400 * 1024 * 1024  # bytes; a process never gives back what one huge request took
 
 
-def answer_lines(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Answer requests until stdin ends, or until one has taken so much memory that a new process is better.
+def answer_lines(answer: Callable[[dict[str, Any]], dict[str, Any]], *, pooled: bool = True) -> None:
+    """Answer requests until stdin ends.
 
     Whatever `answer` raises ends the process, with its traceback on stderr: the server fails that request with it.
 
     Parameters
     ----------
     answer : callable
-        Makes an answer of a request, both JSON-able. One that is the process's last says so as ``last``.
+        Makes an answer of a request, both JSON-able.
+    pooled : bool
+        Whether requests have nothing to do with each other: after each one its garbage is collected, and where one has taken so
+        much memory that a new process is better, its answer says that it was the ``last``. Otherwise the process keeps what it
+        has made.
     """
     gc.disable()  # syntax trees and tokens hold no cycles; to look for some among all of them costs a tenth of the time
     gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
         made = answer(request)
-        last = _peak() > _PEAK
+        last = pooled and _peak() > _PEAK
         sys.stdout.write(json.dumps({**made, "id": request.get("id"), **({"last": True} if last else {})}) + "\n")
         sys.stdout.flush()
         if last:
             return
         del request, made
-        gc.collect()  # between requests, when nobody waits
+        if pooled:
+            gc.collect()  # between requests, when nobody waits
 
 
 def _peak() -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from docsfy_jupyter.lines import answer_lines
 from docsfy_jupyter.models import Plan, TrackedFile
 from docsfy_jupyter.providers.local.analysis import Analysis, analyse
 from docsfy_jupyter.providers.local.planning import plan, write_page
@@ -20,6 +19,13 @@ class _Answers:
         self._analysis: Analysis | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer, with what went wrong as ``error``: the next request may do."""
+        try:
+            return self._answer(request)
+        except Exception as error:  # noqa: BLE001 - whatever a repository's code brings about
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if "open" in request:
             job = request["open"]
             files = [TrackedFile(**f) for f in job["files"]]
@@ -37,17 +43,7 @@ class _Answers:
 def main() -> None:
     """Answer until stdin ends."""
     sys.setrecursionlimit(5000)
-    # Syntax trees are millions of objects that stay: looking through them again and again for garbage took a third of the time.
-    gc.set_threshold(500_000, 50, 50)
-    answers = _Answers()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            answer = answers.answer(request)
-        except Exception as error:  # noqa: BLE001 - the answer says what went wrong, the next request may do
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        sys.stdout.write(json.dumps({**answer, "id": request.get("id")}) + "\n")
-        sys.stdout.flush()
+    answer_lines(_Answers().answer, pooled=False)
 
 
 if __name__ == "__main__":
