@@ -23,7 +23,7 @@ from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.checkout import parse_tree
 from docsfy_jupyter.sources.git import open_git
-from docsfy_jupyter.sources.remote import default_branch, read_refs
+from docsfy_jupyter.sources.remote import default_branch, remote_head
 from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
 from docsfy_jupyter.store.store import Store
 
@@ -171,11 +171,8 @@ class Estimator:
             There is no such branch, or git cannot read the repository.
         """
         try:
+            commit = await remote_head(source, branch, self._settings.policy, self._processes, _LIMIT)
             git = await open_git(source, self._settings.policy, self._processes)
-            refs = await read_refs(git, limit=_LIMIT)
-            commit = refs.heads.get(branch) or refs.tags.get(branch)
-            if commit is None:
-                raise BadRequest(refs.without(branch, source))
             tree = await git.output("ls-tree", "-r", "-l", "-z", commit, cwd=Path(source.location), limit=_LIMIT)
         except (SourceFailed, ChildError) as error:
             raise BadRequest(error.message) from None

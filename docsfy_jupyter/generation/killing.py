@@ -73,16 +73,16 @@ def group_alive(group: int) -> bool:
 
 def group_living(group: int) -> bool:
     """Say whether a process group has members that are not dead: not every first process of a container collects orphans soon."""
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return group_alive(group)
-    for name in filter(str.isdigit, names):
+    return next(living_members(group), None) is not None if Path("/proc/self/stat").exists() else group_alive(group)
+
+
+def living_members(group: int) -> Iterator[int]:
+    """Yield the processes of a group that are not dead, by ``/proc``."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError, IndexError, ValueError):
             state, _parent, its_group = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()[:3]
             if int(its_group) == group and state not in (b"Z", b"X"):
-                return True
-    return False
+                yield int(name)
 
 
 def signal_group(group: int, number: int) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 import psutil
 
 from docsfy_jupyter.errors import ChildTimeout, SourceFailed
-from docsfy_jupyter.generation.killing import descendants
+from docsfy_jupyter.generation.killing import descendants, living_members
 from docsfy_jupyter.generation.process import ChildResult, Processes, child_environment
 from docsfy_jupyter.sources.hosts import verify_host
 from docsfy_jupyter.sources.rules import Source, SourcePolicy
@@ -135,9 +135,10 @@ class _LostHelper:
         if not any(map(_is_dead, below)):
             return
         known = {pid, *(process.pid for process in below)}
-        for process in _members(pid):
+        for member in living_members(pid):
             with suppress(psutil.Error):
-                if process.name().startswith("git-remote-") and process.ppid() not in known and not _is_dead(process):
+                process = psutil.Process(member)
+                if process.name().startswith("git-remote-") and process.ppid() not in known:
                     raise SourceFailed(f"git failed: the process between git and {process.name()} was killed. Start again.")
 
 
@@ -146,16 +147,6 @@ def _is_dead(process: psutil.Process) -> bool:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return True
-
-
-def _members(group: int) -> list[psutil.Process]:
-    """Return the processes of a group."""
-    found = []
-    for pid in psutil.pids():
-        with suppress(OSError, psutil.Error):
-            if os.getpgid(pid) == group:
-                found.append(psutil.Process(pid))
-    return found
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
