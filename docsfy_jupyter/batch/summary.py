@@ -16,11 +16,12 @@ _WORDS = {"up_to_date": "up to date", "error": "failed", "timeout": "not done in
 
 
 def headline(result: BatchResult) -> str:
-    """Return the one line: ``2 ready, 1 failed of 3 variants in 12 s``."""
+    """Return the one line: ``2 ready, 1 failed of 3 variants in 12 s, $0.25``; no price where nobody was asked to write."""
     counts = ", ".join(f"{count} {word(name)}" for name, count in result.counts.items()) or "nothing"
     total = len(result.variants)
     data = result.to_json()
-    cost = "" if result.cost_usd is None else f", {paid(result.cost_usd)}"
+    known = [one for one in result.variants if one.cost_usd is not None and not one.joined]
+    cost = f", {paid(result.cost_usd or 0.0)}" if any(map(_asked, known)) else ""
     return f"{counts} of {total} variant{'' if total == 1 else 's'} in {time_text(data['seconds'])}{cost}"
 
 
@@ -54,11 +55,16 @@ def paid(amount: float) -> str:
     return dollars(amount) if amount else "free"
 
 
+def _asked(variant: VariantResult) -> bool:
+    """Say whether somebody was asked to write, or there was nothing to ask: a run that failed before is not called free."""
+    return bool(variant.cost_usd) or variant.good or not _UNASKED.issuperset(variant.stages)
+
+
 def _cost(variant: VariantResult) -> str:
     """Say what a run cost; empty where there was none, not yet an end of it, or an end before anybody was asked to write."""
     if variant.cost_usd is None:
         return "unknown" if variant.generation_id and variant.outcome in _ENDED else ""
-    if not variant.cost_usd and not variant.good and _UNASKED.issuperset(variant.stages):
+    if not _asked(variant):
         return ""
     cost = paid(variant.cost_usd)
     return f"{cost} (of a run that was joined, not counted)" if variant.cost_usd and variant.joined else cost

@@ -58,6 +58,9 @@ def test_what_was_free_is_called_so_and_what_never_ran_cost_nothing_to_speak_of(
     cloning = replace(BAD, cost_usd=0.0, stages={"queued": 0.1, "cloning": 2.0})
     planning = replace(cloning, stages={**cloning.stages, "planning": 1.0})
     assert [line.split(" · ")[4:-1] for line in as_text(replace(RESULT, variants=(cloning, planning))).splitlines()[1:]] == [[], ["free"]]
+    assert headline(replace(RESULT, variants=(cloning, cloning))) == "2 failed of 2 variants in 1 min 30 s"
+    assert headline(replace(RESULT, variants=(cloning, replace(free, joined=True)))) == "1 ready, 1 failed of 2 variants in 1 min 30 s"
+    assert headline(replace(RESULT, variants=(cloning, planning))) == "2 failed of 2 variants in 1 min 30 s, free"
     assert "<td style=\"text-align:left\">unknown</td>" in as_html(RESULT)
 
 

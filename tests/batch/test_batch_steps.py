@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from docsfy_jupyter.batch.notebook import Batch
 from docsfy_jupyter.batch.parameters import read_parameters
 from docsfy_jupyter.batch.steps import State
 from docsfy_jupyter.batch.steps import run as steps
+from docsfy_jupyter.batch.summary import as_text
 from docsfy_jupyter.batch.variants import expand
 from docsfy_jupyter.client.steps import Request, Steps
 from docsfy_jupyter.errors import BatchFailed, BatchTimeout
@@ -39,6 +41,19 @@ def test_stop_on_error_aborts_the_rest_and_says_for_whom(bench: Bench) -> None:
     assert result is not None
     assert result.counts == {"error": 1, "aborted": 1}
     assert str(result.variants[0].reason).startswith("stopped, since zeta failed (Generation aborted by user")
+
+
+def test_a_batch_that_came_to_no_page_says_what_happened_and_no_price(bench: Bench) -> None:
+    bench.repo("omega")
+    lost = [{"repo": str(bench.folder / "omega"), "branch": name, "provider": "local"} for name in ("gone", "lost")]
+    result = Batch(read_parameters({"variants": lost}), bench.connect()).run().result
+    assert result is not None
+    assert [one.cost_usd for one in result.variants] == [0.0, 0.0]
+    head, *lines = as_text(result).splitlines()
+    assert re.fullmatch(r"2 failed of 2 variants in (under )?[\d.]+ s", head)
+    assert [line.split(" · ")[-1].partition(".")[0] for line in lines] == [
+        f"branch {name} not found in {bench.folder / 'omega'}" for name in ("gone", "lost")
+    ]
 
 
 def listened(steps: Steps[Any], heard: list[Request]) -> Steps[Any]:
