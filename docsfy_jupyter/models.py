@@ -266,7 +266,8 @@ class Variant:
     checking_since: str | None = None  # the site is rendered since then, and only the check of the pages is awaited
     run_cost_usd: float | None = None
     total_cost_usd: float | None = None
-    foreseen: Mapping[str, Any] | None = None  # the estimate that was asked before the run: cost_usd, seconds, at_most
+    # the estimate of the run: pages, calls, tokens, cost_usd, seconds, at_most, basis; asked: somebody had asked for it before
+    foreseen: Mapping[str, Any] | None = None
     untold_calls: int = 0  # of the run, that may have cost and nobody knows how much
     findings: int = 0
     finding_list: tuple[Finding, ...] = ()

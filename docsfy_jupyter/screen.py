@@ -62,10 +62,12 @@ def screen(variant: Variant) -> dict[str, Any]:
 
 
 def foreseen_text(variant: Variant) -> str:
-    """Compare the estimate of a run that wrote its pages with what it took; empty where there is none, or no such run."""
+    """Compare the estimate that was asked of a run that wrote its pages with what it took; empty where there is none."""
     times = variant.stage_times
     begins = [times[stage] for stage in (Stage.PLANNING, Stage.INCREMENTAL_PLANNING, Stage.GENERATING_PAGES) if stage in times]
-    if variant.foreseen is None or variant.status is not Status.READY or not begins or Stage.RENDERING not in times:
+    if variant.status is not Status.READY or not begins or Stage.RENDERING not in times:
+        return ""
+    if not variant.foreseen or not variant.foreseen.get("asked", True):  # rows of before were all asked for
         return ""
     took = datetime.fromisoformat(times[Stage.RENDERING]) - datetime.fromisoformat(min(begins))
     return compared(variant.foreseen, cost_text(variant.run_cost_usd, variant.untold_calls), took.total_seconds())

@@ -47,6 +47,9 @@ class VariantResult:
         The folder that has its site.
     owner : str or None
         Whose variant it is.
+    estimate : mapping or None
+        What the server foresaw of the run: ``pages``, ``calls``, ``tokens``, ``cost_usd`` and ``seconds`` (of planning and
+        writing), each None where nobody could know; ``at_most`` where pages could turn out to be reusable; ``basis``.
     """
 
     name: str
@@ -66,6 +69,7 @@ class VariantResult:
     joined: bool = False
     published: str | None = None
     owner: str | None = None
+    estimate: Mapping[str, Any] | None = None
 
     @property
     def good(self) -> bool:
@@ -184,6 +188,7 @@ def from_row(
         commit=row.get("last_commit_sha"),
         generation_id=row["generation_id"],
         owner=row["owner"],
+        estimate=row.get("foreseen"),
         **more,
     )
 

@@ -67,7 +67,16 @@ def _cost(variant: VariantResult) -> str:
     if not _asked(variant):
         return ""
     cost = paid(variant.cost_usd)
-    return f"{cost} (of a run that was joined, not counted)" if variant.cost_usd and variant.joined else cost
+    if not variant.cost_usd:
+        return cost
+    return f"{cost} (of a run that was joined, not counted)" if variant.joined else f"{cost}{_foreseen(variant)}"
+
+
+def _foreseen(variant: VariantResult) -> str:
+    """Say what a run that cost was to cost; empty where nobody could know."""
+    found = variant.estimate or {}
+    most = "at most " if found.get("at_most") else ""
+    return f" (estimated {most}{dollars(found['cost_usd'])})" if found.get("cost_usd") else ""
 
 
 def _line(variant: VariantResult) -> tuple[str, ...]:

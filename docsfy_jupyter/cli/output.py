@@ -78,9 +78,17 @@ def run_line(run: Mapping[str, Any]) -> str:
         f"{time_text((ended - began).total_seconds()) if began else '':>11}",
         plain(address),
         plain(f"by {run['started_by']}"),
-        "cost unknown" if run["ended_at"] and run["cost_usd"] is None else dollars(run["cost_usd"]) if run["cost_usd"] else "",
+        _run_cost(run),
     )
     return "  ".join(parts).rstrip() + reason_of(run["error_message"])
+
+
+def _run_cost(run: Mapping[str, Any]) -> str:
+    """Say what a run cost, and was to cost; empty where it cost nothing, or has not ended."""
+    if run["cost_usd"] is None:
+        return "cost unknown" if run["ended_at"] else ""
+    foreseen, most = run.get("estimated_cost_usd"), "at most " if run.get("estimate_at_most") else ""
+    return dollars(run["cost_usd"]) + (f" (estimated {most}{dollars(foreseen)})" if foreseen else "") if run["cost_usd"] else ""
 
 
 def print_json(data: Any) -> None:

@@ -40,6 +40,15 @@ def default_name(source: Source) -> str:
         raise BadRequest(f"{error}; pass another one yourself: name=….") from None
 
 
+def known_credential(rows: Iterable[Variant], request: GenerateRequest, user: str) -> str | None:
+    """Return the variable that this owner named for this very repository before, so that nobody names it twice."""
+    owner, url = request.owner or user, request.repo_url
+    for row in rows if url else ():
+        if row.owner == owner and row.credential_env and same_repository(row.repo_url, url or ""):
+            return row.credential_env
+    return None
+
+
 def check_not_taken(rows: Iterable[Variant], name: str, owner: str, source: Source) -> None:
     """Say whether a name may be used for a repository: two never share a variant.
 

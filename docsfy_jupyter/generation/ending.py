@@ -20,7 +20,7 @@ from docsfy_jupyter.generation.progress_writer import Told
 from docsfy_jupyter.generation.publishing import publish, tidy
 from docsfy_jupyter.generation.run import Run
 from docsfy_jupyter.models import ABORTED_BY_USER, Status, Variant, VariantKey, iso, safe_text, utc_now
-from docsfy_jupyter.store.records import Ending, RunEnd
+from docsfy_jupyter.store.records import Ending, RunEnd, estimated
 
 STOPPED = "The server was stopped during generation"
 BY_SERVER = "the server (it was stopped)"
@@ -99,6 +99,7 @@ def _ending(run: Run, told: Told, changes: dict[str, Any]) -> Ending:
         pages_cached=run.reused,
         cost_usd=cost,
         stage_times=dict(row.stage_times),
+        **estimated(row),
     )
     events, pages, calls = told
     event = run.event(row.status.value, row.error_message or row.status.value, by)

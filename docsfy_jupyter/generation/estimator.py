@@ -14,6 +14,7 @@ from docsfy_jupyter.generation.choosing import check_not_taken, chosen_provider,
 from docsfy_jupyter.generation.estimate import Basis, Estimate, Work, estimate, pages_of, tokens_of
 from docsfy_jupyter.generation.feed import ChangeFeed
 from docsfy_jupyter.generation.folders import VariantFolder
+from docsfy_jupyter.generation.job import RunJob
 from docsfy_jupyter.generation.process import Processes
 from docsfy_jupyter.generation.settings import Settings
 from docsfy_jupyter.models import Stage, TrackedFile, Variant, VariantKey
@@ -30,6 +31,7 @@ from docsfy_jupyter.store.store import Store
 _LIMIT = 10.0  # seconds for git in a local repository
 _LATELY = 3600.0  # seconds in which a run is the one that was asked about
 _REMEMBERED = 200  # estimates
+_KEPT = ("pages", "calls", "tokens", "cost_usd", "seconds", "at_most", "basis")  # by the run; what came of it is in the history
 _Told = tuple[str, str, str, str, str | None, bool]  # owner, name, provider, model, branch, force
 
 
@@ -87,15 +89,9 @@ class Estimator:
         row = self._row(request, name, owner, provider.name, model)
         branch = await self._branch(request, source, row)
         local = await self._local(source, branch) if source.kind == "path" and branch else None
-        work = await self._work(request, source, row, local)
+        work = await self._work(request.force, source, row, local)
         key = row.key if row else None
-        basis: Basis = "variant"
-        history = await store.call_averages(provider.name, model, key) if key else {}
-        if "page" not in history:
-            basis, history = "model", await store.call_averages(provider.name, model)
-        size = tokens_of(local[1]) if local else None
-        lanes = provider.concurrent_pages or self._settings.max_concurrent_pages
-        found = estimate(provider, model, work, history, basis, lanes, size)
+        found = await self._estimate(store, provider, model, key, work, tokens_of(local[1]) if local else None)
         last = (await store.last_paid_run(key) if key else None) or {"pages": None, "cost_usd": None}
         answer = {
             "name": name,
@@ -103,7 +99,7 @@ class Estimator:
             "ai_provider": provider.name,
             "ai_model": model,
             "owner": owner,
-            **_with_sources(found, basis, bool(history.get("page"))).to_json(),
+            **found.to_json(),
             "last_pages": last["pages"],
             "last_cost_usd": last["cost_usd"],
             "unavailable": await asyncio.to_thread(self._obstacle, provider, model),
@@ -117,7 +113,7 @@ class Estimator:
     def _remember(self, told: _Told, found: Estimate) -> None:
         """Keep the latest; a form asks at every change of a field."""
         self._told.pop(told, None)
-        self._told[told] = time.monotonic(), {name: getattr(found, name) for name in ("cost_usd", "seconds", "at_most")}
+        self._told[told] = time.monotonic(), _kept(found, asked=True)
         for old in list(self._told)[:-_REMEMBERED]:
             del self._told[old]
 
@@ -136,6 +132,35 @@ class Estimator:
             if told is not None and time.monotonic() - told[0] < _LATELY:
                 return told[1]
         return None
+
+    async def unasked(self, store: Store, job: RunJob, before: Variant | None) -> dict[str, Any] | None:
+        """Return what the row of a run keeps of an estimate that nobody has asked for; None where nothing is known.
+
+        By history alone, so that no run waits for it: a local repository's files are not looked at.
+
+        Parameters
+        ----------
+        job : RunJob
+            The run, before it has begun to work.
+        before : Variant or None
+            The row before it.
+        """
+        key = job.key
+        work = await self._work(job.force, job.source, before, None)
+        if work.pages is None:
+            return None
+        return _kept(await self._estimate(store, job.provider, key.ai_model, key if before else None, work, None), asked=False)
+
+    async def _estimate(
+        self, store: Store, provider: Provider, model: str, key: VariantKey | None, work: Work, size: int | None
+    ) -> Estimate:
+        """Estimate work by what the variant's pages took, else by what all of the provider and model did."""
+        basis: Basis = "variant"
+        history = await store.call_averages(provider.name, model, key) if key else {}
+        if "page" not in history:
+            basis, history = "model", await store.call_averages(provider.name, model)
+        lanes = provider.concurrent_pages or self._settings.max_concurrent_pages
+        return _with_sources(estimate(provider, model, work, history, basis, lanes, size), basis, bool(history.get("page")))
 
     def _obstacle(self, provider: Provider, model: str) -> str | None:
         """Say why a run could not start; a program may be looked for in folders of a network."""
@@ -179,12 +204,12 @@ class Estimator:
         return commit, await asyncio.to_thread(parse_tree, tree)
 
     async def _work(
-        self, request: GenerateRequest, source: Source, row: Variant | None, local: tuple[str, tuple[TrackedFile, ...]] | None
+        self, force: bool, source: Source, row: Variant | None, local: tuple[str, tuple[TrackedFile, ...]] | None
     ) -> Work:
         known = await asyncio.to_thread(self._folder(row.key).load_plan) if row else None
         if row is not None and known is not None:
             pages = len(known.plan.pages())
-            if request.force:
+            if force:
                 return Work(pages, note="All pages are written anew; the new plan may have more or fewer.")
             unmoved = None if local is None else local[0] == known.commit
             if Stage.GENERATING_PAGES.value not in row.stage_times and row.current_stage is not Stage.UP_TO_DATE:
@@ -205,6 +230,10 @@ class Estimator:
             if plan is not None and plan.pages():
                 return row.address, len(plan.pages())
         return None
+
+
+def _kept(found: Estimate, *, asked: bool) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in _KEPT} | {"asked": asked}
 
 
 def _uncounted(pages: int, unmoved: bool | None) -> Work:

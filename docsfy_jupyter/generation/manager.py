@@ -19,7 +19,7 @@ from docsfy_jupyter.errors import (
     NotGenerating,
     StoreUnavailable,
 )
-from docsfy_jupyter.generation.choosing import check_not_taken, chosen_provider, default_name
+from docsfy_jupyter.generation.choosing import check_not_taken, chosen_provider, default_name, known_credential
 from docsfy_jupyter.generation.ending import BY_SERVER, Endings, conclude
 from docsfy_jupyter.generation.estimator import Estimator
 from docsfy_jupyter.generation.feed import ChangeFeed
@@ -44,7 +44,7 @@ from docsfy_jupyter.providers.registry import ProviderRegistry
 from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.freshness import Freshness
 from docsfy_jupyter.sources.remote import DefaultBranches
-from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
+from docsfy_jupyter.sources.rules import Source, parse_source, validate_ref
 from docsfy_jupyter.store.records import RunStart
 from docsfy_jupyter.store.store import Store
 
@@ -198,7 +198,7 @@ class Manager:
         if not provider.costs_nothing(model):
             await self._day.check(store)
         policy = self.settings.policy
-        credential = request.credential_env or self._known_credential(request, user)
+        credential = request.credential_env or known_credential(self.feed.rows(), request, user)
         source = await asyncio.to_thread(
             lambda: parse_source(repo_url=request.repo_url, repo_path=request.repo_path, policy=policy, credential_env=credential)
         )
@@ -223,14 +223,6 @@ class Manager:
         if cancelled:
             raise asyncio.CancelledError
         return run.row
-
-    def _known_credential(self, request: GenerateRequest, user: str) -> str | None:
-        """Return the variable that this owner named for this very repository before, so that nobody names it twice."""
-        owner, url = request.owner or user, request.repo_url
-        for row in self.feed.rows() if url else ():
-            if row.owner == owner and row.credential_env and same_repository(row.repo_url, url or ""):
-                return row.credential_env
-        return None
 
     def _reserve(self, key: VariantKey, source: Source, user: str, foreseen: Mapping[str, Any] | None) -> Run:
         """Take the key: no await between the look and the taking, so that two requests never both win."""
@@ -311,7 +303,10 @@ class Manager:
             self._processes.watch_folder(job.scratch)
             await asyncio.to_thread(job.scratch.mkdir, parents=True, exist_ok=True)
             lanes = job.provider.concurrent_pages or job.concurrent_pages
-            run.pace = Pace(await (await self.ready()).page_seconds(run.key.ai_provider, run.key.ai_model), lanes)
+            store = await self.ready()
+            run.pace = Pace(await store.page_seconds(run.key.ai_provider, run.key.ai_model), lanes)
+            if run.row.foreseen is None:
+                run.change(foreseen=await self.estimator.unasked(store, job, run.before))
             return await Pipeline(job, run).run()
 
     async def _tidy(self, folder: VariantFolder, key: VariantKey) -> None:

@@ -260,6 +260,13 @@ class Run(Answer):
     cost_usd: float | None
     stage_times: dict[str, str]
     deleted: bool
+    estimated_pages: int | None
+    estimated_calls: int | None
+    estimated_tokens: int | None
+    estimated_cost_usd: float | None
+    estimated_seconds: float | None
+    estimate_at_most: bool | None
+    estimate_basis: Literal["variant", "model", "rough"] | None
 
 
 class Runs(Answer):

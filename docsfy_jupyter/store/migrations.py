@@ -31,6 +31,19 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # one number, raised by every transaction: `revisions.py` says why
     ("CREATE TABLE revision (number BIGINT NOT NULL)", "INSERT INTO revision VALUES (0)"),
+    # what was foreseen of a run before its work began
+    tuple(
+        f"ALTER TABLE runs ADD COLUMN {column}"
+        for column in (
+            "estimated_pages INTEGER",
+            "estimated_calls INTEGER",
+            "estimated_tokens BIGINT",
+            "estimated_cost_usd DOUBLE",
+            "estimated_seconds DOUBLE",
+            "estimate_at_most BOOLEAN",
+            "estimate_basis VARCHAR",
+        )
+    ),
 )
 
 VERSION = len(STEPS)

@@ -41,6 +41,20 @@ class RunEnd:
     pages_cached: int = 0
     cost_usd: float | None = None
     stage_times: Mapping[str, str] = field(default_factory=dict)
+    estimated_pages: int | None = None
+    estimated_calls: int | None = None
+    estimated_tokens: int | None = None
+    estimated_cost_usd: float | None = None
+    estimated_seconds: float | None = None
+    estimate_at_most: bool | None = None
+    estimate_basis: str | None = None
+
+
+def estimated(row: Variant) -> dict[str, Any]:
+    """Return what was foreseen of a row's run, by the fields of its end."""
+    found = row.foreseen or {}
+    figures = {f"estimated_{name}": found.get(name) for name in ("pages", "calls", "tokens", "cost_usd", "seconds")}
+    return {**figures, "estimate_at_most": found.get("at_most"), "estimate_basis": found.get("basis")}
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def insert(connection: Connection, table: str, records: Sequence[Record]) -> Non
 
 def _bound(name: str, value: Any) -> Any:
     """Make a field storable in its column."""
-    if name == "cost_usd":
+    if name in ("cost_usd", "estimated_cost_usd"):
         return money(value)
     return _json(value) if isinstance(value, Mapping | tuple) else _clean(value)
 

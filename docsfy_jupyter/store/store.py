@@ -18,7 +18,7 @@ from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.models import Status, Variant, VariantKey, iso, utc_now
 from docsfy_jupyter.store import costs, statements
 from docsfy_jupyter.store.costs import CallAverages
-from docsfy_jupyter.store.records import CallRecord, Ending, Event, PageRecord, ProgressUpdate, RunEnd, RunStart
+from docsfy_jupyter.store.records import CallRecord, Ending, Event, PageRecord, ProgressUpdate, RunEnd, RunStart, estimated
 
 if TYPE_CHECKING:
     from docsfy_jupyter.store.database import Database
@@ -314,6 +314,7 @@ def _cut_off(row: Variant, message: str) -> Ending:
         pages_cached=max(row.page_count - len(row.pages_done), 0),
         cost_usd=row.run_cost_usd,
         stage_times=row.stage_times,
+        **estimated(row),
     )
     event = Event(row.generation_id, now, "error", message, RESTART)
     return Ending(row.changed(**changes, **usual, updated_at=iso(now) or ""), end, (event,))

@@ -71,6 +71,9 @@ def test_six_variants_of_three_repositories_until_all_are_up_to_date(bench: Benc
     assert (code, fourth["counts"]) == (0, {"up_to_date": 6})
     assert len({one["receipt"] for one in (first, second, third, fourth)}) == 4
     assert fourth["variants"][0]["published"] == str(bench.folder / "www" / "alpha")
+    foreseen = fourth["variants"][0]["estimate"]
+    assert [foreseen[name] for name in ("pages", "calls", "cost_usd", "at_most", "basis")] == [2, 3, None, True, "variant"]
+    assert result_of(fourth["receipt"])["variants"][0]["estimate"] == foreseen
 
     commit(repos[0], {"NEWS.md": "# New\n"})
     code, dry = bench.batch(file, "--dry-run")

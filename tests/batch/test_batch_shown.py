@@ -64,6 +64,18 @@ def test_what_was_free_is_called_so_and_what_never_ran_cost_nothing_to_speak_of(
     assert "<td style=\"text-align:left\">unknown</td>" in as_html(RESULT)
 
 
+def test_what_was_foreseen_is_beside_the_cost_and_in_the_object() -> None:
+    foreseen = {"pages": 3, "cost_usd": 0.45, "seconds": 9.0, "at_most": True}
+    told = replace(GOOD, estimate=foreseen)
+    assert as_text(replace(RESULT, variants=(told,))).endswith(" · 12 s · $0.50 (estimated at most $0.45)")
+    assert as_text(replace(RESULT, variants=(replace(told, estimate={**foreseen, "cost_usd": None}),))).endswith(" · $0.50")
+    data = replace(RESULT, variants=(told,)).to_json()
+    assert data["variants"][0]["estimate"] == foreseen
+    assert BatchResult.from_json(data).variants == (told,)
+    before = {name: value for name, value in data["variants"][0].items() if name != "estimate"}  # a receipt of an earlier version
+    assert BatchResult.from_json({**data, "variants": [before]}).variants[0].estimate is None
+
+
 @pytest.mark.parametrize(
     ("branch", "provider", "model", "name"),
     [

@@ -14,6 +14,7 @@ from servers import Server
 
 from docsfy_jupyter.cli import main
 from docsfy_jupyter.cli.commands import status
+from docsfy_jupyter.cli.output import run_line
 from docsfy_jupyter.models import Status
 from docsfy_jupyter.money import compared, dollars, estimate_text, figures, force_question, lasting
 
@@ -135,11 +136,27 @@ def test_force_asks_before_it_pays_again(run: Run, shared_repo: Path, monkeypatc
     monkeypatch.setattr("sys.stdin", Typed("y\n"))
     code, out, err = run(*again)
     assert (code, err.splitlines()[-1]) == (0, "✓ Documentation ready!")
+    listed = [one for one in json.loads(run("runs", "--json")[1])["runs"] if one["name"] == "paid"]
+    assert next((one["estimated_pages"], one["pages_fresh"]) for one in listed) == (2, 2)
 
 
 def test_force_with_what_is_free_does_not_ask(run: Run, shared_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Typed(""))
     assert run("generate", str(shared_repo), "--name", "unasked", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("cost", "foreseen", "most", "words"),
+    [(1.3, 1.25, False, "$1.30 (estimated $1.25)"), (1.3, 2.5, True, "$1.30 (estimated at most $2.50)"), (1.3, None, None, "$1.30"),
+     (0.0, 1.25, True, ""), (None, 1.25, False, "cost unknown")],
+)  # fmt: skip
+def test_a_line_of_a_run_has_its_cost_and_what_was_foreseen(
+    cost: float | None, foreseen: float | None, most: bool | None, words: str
+) -> None:
+    times = {"started_at": "2026-11-25T08:00:00+00:00", "ended_at": "2026-11-25T08:00:09+00:00", "started_by": "me"}
+    run = {**FOUND, **times, "branch": "main", "ai_model": "sonnet", "outcome": "ready", "error_message": None, "cost_usd": cost}
+    line = run_line({**run, "estimated_cost_usd": foreseen, "estimate_at_most": most})
+    assert line.partition("by me")[2].strip() == words
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,20 @@ def test_every_table_can_be_asked_while_the_server_runs(told: DocsfyClient) -> N
         assert again == [(2,)]
 
 
+def test_what_was_foreseen_of_a_run_is_beside_what_came_of_it(told: DocsfyClient, shared_repo: Path) -> None:
+    for force in (False, True):
+        told.wait(told.generate(shared_repo, name="foretold", provider="fake", model="pages=2,title=Foretold", force=force))
+    with history(told) as past:
+        found = past.sql(
+            "SELECT estimated_pages, pages_fresh, estimated_calls, "
+            "(SELECT count(*) FROM ai_calls WHERE ai_calls.generation_id = runs.generation_id), "
+            "estimated_seconds > 0, estimated_tokens, estimate_basis FROM runs WHERE name = 'foretold' ORDER BY started_at"
+        ).fetchall()
+    assert found[1] == (2, 2, 3, 3, True, None, "variant")
+    latest = told.runs(name="foretold")["runs"][0]
+    assert (latest["estimated_pages"], latest["estimate_at_most"], latest["estimated_cost_usd"]) == (2, False, None)
+
+
 def test_a_snapshot_is_a_database_of_its_own_and_other_tables_are_refused(shared_server: Server, tmp_path: Path) -> None:
     answer = shared_server.call("GET", "api/snapshot")
     (tmp_path / "copy.duckdb").write_bytes(answer.content)

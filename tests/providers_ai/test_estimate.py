@@ -143,12 +143,22 @@ async def test_a_run_keeps_the_estimate_that_was_asked_for_it_and_is_compared_wi
         found = await asked(manager, demo_repo, force=True)
         await asked(manager, demo_repo, name="other")
         plain = await ran(manager, demo_repo)  # not forced: not what was asked about
-        assert (plain.foreseen, foreseen_text(plain)) == (None, "")
+        assert (plain.foreseen["asked"], foreseen_text(plain)) == (False, "")
         forced = await ran(manager, demo_repo, force=True)
-        assert forced.foreseen == {name: found[name] for name in ("cost_usd", "seconds", "at_most")}
+        kept = ("pages", "calls", "tokens", "cost_usd", "seconds", "at_most", "basis")
+        assert forced.foreseen == {**{name: found[name] for name in kept}, "asked": True}
         assert re.fullmatch(r"\$1\.25 and \d+ s, took \$1\.25 and \d+ s", foreseen_text(forced))
         again = await ran(manager, demo_repo, force=True)  # one estimate, one run
-        assert again.foreseen is None
+        assert (again.foreseen["asked"], foreseen_text(again)) == (False, "")
+        runs, _ = await (await manager.ready()).list_runs({}, 9, 0)
+        columns = [f"estimated_{name}" for name in ("pages", "calls", "tokens", "cost_usd")] + ["estimate_at_most", "estimate_basis"]
+        assert [some(run, *columns) for run in reversed(runs)] == [
+            (None,) * 6,
+            (4, 5, 5 * 350, pytest.approx(1.25), True, "variant"),
+            (4, 5, 5 * 350, pytest.approx(1.25), False, "variant"),
+            (4, 5, 5 * 350, pytest.approx(1.25), False, "variant"),
+        ]
+        assert some(runs[1], "estimated_seconds", "cost_usd") == (found["seconds"], 1.25)
 
 
 async def test_only_a_run_that_may_pay_again_has_a_question(agents: Agents, demo_repo: Path, tmp_path: Path) -> None:

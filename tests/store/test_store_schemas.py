@@ -22,6 +22,6 @@ async def test_a_file_of_every_schema_version_opens(tmp_path: Path, version: int
     (row,) = await store.load_variants()
     assert (row.name, row.status, row.page_count) == ("demo", Status.READY, 3)
     runs, total = await store.list_runs({"outcome": "ready"}, 10, 0)
-    assert (total, runs[0]["generation_id"]) == (1, "g1")
+    assert (total, runs[0]["generation_id"], runs[0]["estimated_cost_usd"]) == (1, "g1", None)
     assert [event["kind"] for event in await store.list_events("g1", 0, 10)] == ["started", "ready"]
     await store.close()
