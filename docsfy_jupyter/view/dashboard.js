@@ -1,6 +1,6 @@
 // All variants of a server in one table, and its latest runs: in a notebook cell and on the overview page.
 // One request at a time and one for each interval, whatever the number of variants; the page asks by itself.
-import { clock, costOf, duration, make, setAttribute, setText, uniqueId } from "./dom.js";
+import { clock, costOf, duration, focused, keepFocus, make, refill, setAttribute, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
 import { Browser, Kernel, LoginExpired, READ_ONLY, estimated } from "./link.js";
 import { Panel } from "./panel.js";
@@ -106,7 +106,8 @@ class Board {
   }
 
   drawForm(open = this.form.open) {
-    this.form.draw({ open, again: null, fixed: {}, provider: "", model: "", busy: this.starting, starting: this.starting, primary: true });
+    const drawn = { open, again: null, fixed: {}, provider: "", model: "", busy: this.starting, starting: this.starting, primary: true };
+    keepFocus(this.frame, () => this.form.draw(drawn), () => this.create.focus());
     setAttribute(this.create, "aria-expanded", String(open));
     setAttribute(this.create, "class", open ? "" : "docsfy-primary"); // one button stands out, the likeliest
   }
@@ -154,8 +155,7 @@ class Board {
       if (answer.status === 200) {
         this.etags.set(tab, answer.etag);
         this.asked = asked;
-        if (tab === "runs") this.drawRuns(answer.data.runs, answer.data.total);
-        else this.drawVariants(answer.data.projects.sort(newestRun), answer.data.total);
+        this.keep(() => (tab === "runs" ? this.drawRuns(answer.data.runs, answer.data.total) : this.drawVariants(answer.data.projects.sort(newestRun), answer.data.total)));
       } else if (answer.status === 403) return this.stop(answer.data.detail, "refused");
       else if (answer.status !== 304) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
       if (this.failures || ["offline", "login", "refused"].includes(this.note.dataset.kind)) this.say("");
@@ -172,9 +172,7 @@ class Board {
 
   failed(error) {
     if (error instanceof LoginExpired) {
-      this.stop(error.message, "login");
-      this.note.append(" ", make("a", { href: this.browser.loginUrl(), target: "_blank", rel: "noopener" }, "Log in"));
-      return;
+      return this.stop(error.message, "login", make("a", { href: this.browser.loginUrl(), target: "_blank", rel: "noopener" }, "Log in"));
     }
     this.failures += 1;
     if (this.failures === 1) this.failedAt = new Date().toISOString();
@@ -182,25 +180,34 @@ class Board {
   }
 
   /** Ask no more, until the page is looked at again and the login is good. */
-  stop(text, kind) {
+  stop(text, kind, link = null) {
     clearInterval(this.timer);
     this.timer = null;
-    this.say(text, kind);
+    this.say(text, kind, link);
   }
 
   /** Offer nothing that this login may not do, where the page asks by itself. */
   async learnRights() {
     const readOnly = this.browser !== null && this.matches !== false && (await this.browser.bars("execute"));
-    this.create.hidden = readOnly;
+    this.keep(() => (this.create.hidden = readOnly));
     this.barred.hidden = !readOnly;
     this.drawEmpty();
   }
 
-  say(text, kind = "") {
+  say(text, kind = "", link = null) {
     this.note.dataset.kind = kind;
     setAttribute(this.note, "class", `docsfy-message${kind === "bad" ? " docsfy-bad" : ""}`);
-    setText(this.note, text);
-    this.note.hidden = !text;
+    const whole = link ? `${text} ${link.textContent}` : text;
+    if (this.note.textContent !== whole) refill(this.note, text, ...(link ? [" ", link] : []));
+    this.keep(() => (this.note.hidden = !text));
+  }
+
+  /** Draw, and keep the focus; where its row or button goes, the row that takes the place has it, or the table. */
+  keep(draw) {
+    const line = this.frame.contains(focused(this.frame)) && focused(this.frame).closest("tr");
+    const lines = this[this.tab].body.rows;
+    const place = line ? line.sectionRowIndex - line.matches(".docsfy-detail") : focused(this.frame) === this.more ? lines.length : -1;
+    keepFocus(this.frame, draw, () => (lines[place]?.querySelector("button:not([hidden])") ?? this[this.tab].frame).focus());
   }
 
   // -- drawing
@@ -287,7 +294,7 @@ class Board {
       const { name, branch, ai_provider: provider, ai_model: model, owner } = row.data;
       row.panel = new Panel(cell, { key: { name, branch, provider, model, owner }, interval: this.interval, kernel: null, browser: this.browser, serverId: "", onDelete: (view) => this.leave(view) });
     }
-    if (!row.panel && !this.listed.has(address)) return this.dropFocused(address, row); // it had stayed for its panel
+    if (!row.panel && !this.listed.has(address)) return this.keep(() => this.drop(address, row)); // it had stayed for its panel
     setAttribute(row.parts.more, "aria-expanded", String(row.panel !== null));
     setText(row.parts.more, row.panel ? "Close" : "Details");
   }
@@ -302,18 +309,8 @@ class Board {
   leave(view) {
     const row = this.rows.get(addressOf(view));
     this.say(`Deleted ${view.name}/${view.branch}/${view.ai_provider}/${view.ai_model}.`);
-    if (row?.panel) {
-      this.fold(row);
-      this.dropFocused(addressOf(view), row);
-    }
+    if (row?.panel) this.keep(() => (this.fold(row), this.drop(addressOf(view), row)));
     this.tick();
-  }
-
-  /** Drop a row that has the focus, which goes to the next one, or to the table. */
-  dropFocused(address, row) {
-    const next = [...this.rows.values()].find(({ line }) => line === row.line.nextElementSibling);
-    this.drop(address, row);
-    (next?.parts.more ?? this.variants.frame).focus();
   }
 
   drawRuns(runs, total) {
@@ -354,7 +351,7 @@ class Board {
     const answer = await this.ask("POST", "api/generate", { body });
     if (answer.status >= 400) throw new Error(answer.data?.detail ?? `The server answered ${answer.status}.`);
     this.form.frame.reset();
-    this.toggleForm();
+    this.drawForm(false);
     this.say(`Started ${answer.data.project} · ${answer.data.branch}.`);
     this.open("variants");
   }

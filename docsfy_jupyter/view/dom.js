@@ -76,6 +76,41 @@ function duration(milliseconds) {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** What has the focus: of the document, or of the shadow root that a front end put the node into. */
+function focused(node) {
+  return node.getRootNode().activeElement ?? null;
+}
+
+/** Whether the person is at something else than `frame`. */
+function elsewhere(frame) {
+  const now = focused(frame) ?? document.activeElement;
+  return now !== null && now !== document.body && !frame.contains(now);
+}
+
+/** Draw `frame`; what had the focus in it keeps it, and where that is gone or hidden, `next` puts it. A focus elsewhere stays there. */
+function keepFocus(frame, draw, next) {
+  const held = focused(frame);
+  const ours = held !== null && frame.contains(held);
+  draw();
+  const now = focused(frame);
+  if (!ours || (now !== held && now !== null && frame.contains(now))) return; // it was elsewhere, or drawing has put it somewhere
+  if (!held.isConnected || !held.getClientRects().length) next();
+  else if (now !== held) held.focus({ preventScroll: true }); // it was moved
+}
+
+/** Fill a node anew; a link or a list's summary that had the focus in it hands it to what stands in its place now. */
+function refill(node, ...children) {
+  const stops = () => [...node.querySelectorAll("a, summary")];
+  const place = stops().indexOf(focused(node));
+  node.replaceChildren(...children);
+  if (place >= 0) stops()[place]?.focus({ preventScroll: true });
+}
+
+/** Say of a button that it does nothing now; it stays where it is for those who go by keys. */
+function setBusy(button, busy) {
+  setAttribute(button, "aria-disabled", busy ? "true" : null);
+}
+
 /** Put the focus on what cannot have it by itself, for as long as it stays there. */
 function focusOn(node) {
   node.setAttribute("tabindex", "-1");
@@ -96,4 +131,4 @@ function makeQuestion(id, yes, no, onYes, onNo) {
   return box;
 }
 
-export { clock, costOf, dollars, duration, focusOn, icon, make, makeQuestion, setAttribute, setText, uniqueId };
+export { clock, costOf, dollars, duration, elsewhere, focusOn, focused, icon, keepFocus, make, makeQuestion, refill, setAttribute, setBusy, setText, uniqueId };

@@ -1,5 +1,5 @@
 // The form that asks for a run: which repository, by whom, how much it may cost; and what it would take.
-import { make, makeQuestion, setAttribute, setText } from "./dom.js";
+import { elsewhere, make, makeQuestion, setAttribute, setBusy, setText } from "./dom.js";
 
 const sourceOf = (text) => (/:\/\/|^[^/]+@[^/]+:/.test(text) ? { repo_url: text } : { repo_path: text });
 const UNKNOWN_PRICE = "Write all pages anew, and pay for them? What that costs is not known.";
@@ -104,8 +104,8 @@ class RunForm {
 
   closePrice() {
     this.paying = null;
-    this.host.draw();
     this.submit.focus();
+    this.host.draw();
   }
 
   /** Say below the form what it would take: when it opens, and when something of it changes. */
@@ -146,7 +146,7 @@ class RunForm {
     this.drawCredential();
     if (opened) this.foresee();
     this.drawPrice();
-    this.submit.disabled = busy;
+    setBusy(this.submit, busy);
     setAttribute(this.submit, "class", primary ? "docsfy-primary" : "");
     setText(this.submit, starting ? "Starting…" : again ? "Regenerate" : "Generate");
   }
@@ -172,7 +172,7 @@ class RunForm {
     if (!this.open) this.paying = null;
     const fresh = this.paying && this.price.hidden;
     this.price.hidden = !this.paying;
-    if (fresh) this.price.lastChild.focus();
+    if (fresh && !elsewhere(this.frame)) this.price.lastChild.focus();
   }
 
   // -- what may be filled in

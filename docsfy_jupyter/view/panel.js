@@ -1,11 +1,13 @@
 // The view of one variant: in a notebook cell (an anywidget module, fed by the kernel) and on the status page (by itself).
 // What it shows is decided in Python (docsfy_jupyter/screen.py); here it is drawn and acted upon.
-import { clock, duration, focusOn, icon, make, makeQuestion, setAttribute, setText, uniqueId } from "./dom.js";
+import { clock, duration, focusOn, focused, keepFocus, make, makeQuestion, refill, setAttribute, setBusy, setText, uniqueId } from "./dom.js";
 import { RunForm } from "./form.js";
 import { Browser, Kernel, READ_ONLY } from "./link.js";
+import { ActivityLog } from "./log.js";
 import { STOPPED, Watch } from "./watch.js";
 
 const LOOKING = new Set(["open", "download"]); // what changes nothing
+const OUTDATED = "This page is older than the server: reload it; in a notebook, restart the kernel first and run the cell again.";
 const DOING = { abort: "Aborting…", resume: "Starting…", delete: "Deleting…" };
 const HEADLINES = {
   loading: "Loading…",
@@ -56,11 +58,7 @@ class Panel {
     this.offline = make("p", { class: "docsfy-quiet", role: "status" });
     this.info = make("dl", { class: "docsfy-info" });
     this.checks = make("div", { class: "docsfy-checks" });
-    this.list = make("ol", {});
-    this.log = make("div", { class: "docsfy-log", role: "log", tabindex: 0, "aria-label": "Activity log" }, this.list);
-    this.following = true; // the log follows the run until somebody scrolls it, and again once it is scrolled to its end
-    for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) this.log.addEventListener(event, () => (this.following = false), { passive: true });
-    this.log.addEventListener("scroll", () => (this.following ||= this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < 4));
+    this.log = new ActivityLog();
     this.actions = make("div", { class: "docsfy-actions" });
     this.confirm = makeQuestion(`${id}-sure`, "Abort run", "Keep running", () => this.abort(), () => this.closeConfirm());
     setText(this.confirm.firstChild, "Abort this run? Pages that are finished are kept.");
@@ -80,14 +78,21 @@ class Panel {
       "section",
       { class: "docsfy-panel", "aria-labelledby": `${id}-title` },
       make("header", {}, make("div", { class: "docsfy-names" }, this.title, this.ref), this.chip),
-      this.where, this.bar, this.numbers, this.message, this.info, this.log, this.checks, this.actions, this.confirm, this.deletion, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
+      this.where, this.bar, this.numbers, this.message, this.info, this.log.frame, this.checks, this.actions, this.confirm, this.deletion, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
     );
   }
 
   // -- drawing the state
 
-  draw({ clockOnly = false } = {}) {
+  draw(what = {}) {
     if (!this.watch) return;
+    keepFocus(this.frame, () => this.redraw(what), () => this.focusNext());
+    if (!this.astray || !this.watch.state.view) return;
+    this.astray = false;
+    if (focused(this.frame) === this.frame) this.focusNext();
+  }
+
+  redraw({ clockOnly = false }) {
     const { view, notice, offline_since: offline, as_of: asOf } = this.watch.state;
     const stale = Boolean(offline) || STOPPED.has(notice?.kind); // what is shown may be over: no clock runs, nothing turns
     if (!stale || !clockOnly) this.drawWhere(view);
@@ -97,7 +102,7 @@ class Panel {
     this.drawBar(view);
     this.drawMessage(view, notice);
     this.drawInfo(view);
-    this.drawLog(view?.log ?? []);
+    this.log.draw(view?.log ?? []);
     this.drawChecks(view?.checks ?? []);
     this.drawActions(view, notice);
     this.drawForm(view, notice);
@@ -154,8 +159,7 @@ class Panel {
     const text = parts.filter(Boolean).join(" ");
     if (this.messageText !== text) {
       this.messageText = text;
-      this.message.replaceChildren(text);
-      if (notice?.link) this.message.append(" ", make("a", { href: notice.link, target: "_blank", rel: "noopener" }, "Log in"));
+      refill(this.message, text, ...(notice?.link ? [" ", make("a", { href: notice.link, target: "_blank", rel: "noopener" }, "Log in")] : []));
     }
     this.message.hidden = !text;
     setAttribute(this.message, "class", `docsfy-message${view?.status === "error" || this.problem ? " docsfy-bad" : ""}`);
@@ -172,27 +176,11 @@ class Panel {
     const text = JSON.stringify(items);
     if (text === this.infoText) return;
     this.infoText = text;
-    this.info.replaceChildren(
+    refill(
+      this.info,
       ...items.map(([name, value, link]) => make("div", {}, make("dt", {}, name), make("dd", {}, link?.startsWith("https://") ? make("a", { href: link, target: "_blank", rel: "noopener" }, value) : value))),
     );
     this.info.hidden = !items.length;
-  }
-
-  drawLog(entries) {
-    const lines = this.list.children;
-    entries.forEach((entry, index) => {
-      const line = lines[index] ?? this.list.appendChild(make("li", {}, icon(entry.kind), make("span", { class: "docsfy-text" }), make("time")));
-      if (line.dataset.kind !== entry.kind) {
-        line.dataset.kind = entry.kind;
-        line.replaceChild(icon(entry.kind), line.firstChild);
-      }
-      setText(line.children[1], entry.text);
-      setText(line.children[2], entry.at ? clock(entry.at) : "");
-      setAttribute(line.children[2], "datetime", entry.at ?? null);
-    });
-    while (lines.length > entries.length) this.list.lastChild.remove();
-    this.log.hidden = !entries.length;
-    if (this.following) this.scrollToNews();
   }
 
   /** What a check of the pages found, folded; a list that somebody opened stays open. */
@@ -202,16 +190,11 @@ class Panel {
     this.checksText = text;
     const open = [...this.checks.children].map((list) => list.open);
     const group = ({ title, items }) => [...(title ? [make("p", {}, title)] : []), ...(items.length ? [make("ul", {}, ...items.map((item) => make("li", {}, item)))] : [])];
-    this.checks.replaceChildren(
+    refill(
+      this.checks,
       ...checks.map(({ title, groups }, index) => make("details", { open: open[index] ?? false }, make("summary", {}, title), make("div", {}, ...groups.flatMap(group)))),
     );
     this.checks.hidden = !checks.length;
-  }
-
-  /** Keep the line in work in sight, and the pending ones below it where there is room. */
-  scrollToNews() {
-    const active = this.list.querySelector('[data-kind="active"]:last-of-type') ?? [...this.list.children].findLast((line) => line.dataset.kind !== "pending");
-    if (active) this.log.scrollTop = Math.max(0, active.offsetTop - this.log.clientHeight + 3 * active.offsetHeight);
   }
 
   // -- what can be done
@@ -243,7 +226,7 @@ class Panel {
       node ??= make("button", { type: "button", "data-action": id, on: { click: () => this.press(id) } });
       setAttribute(node, "class", id === "abort" ? "docsfy-danger" : id === "resume" ? "docsfy-primary" : "");
       if (id === "regenerate") setAttribute(node, "aria-expanded", String(this.form.open));
-      node.disabled = this.pending !== null;
+      setBusy(node, this.pending !== null);
     }
     setText(node, this.pending === id ? DOING[id] ?? label : label);
     return node;
@@ -258,6 +241,7 @@ class Panel {
   }
 
   press(id) {
+    if (this.pending !== null) return;
     if (id === "abort") {
       this.confirm.hidden = false;
       this.confirm.querySelector("button").focus();
@@ -270,6 +254,9 @@ class Panel {
       this.formOpen = !this.form.open;
       this.draw();
       if (this.formOpen) this.form.provider.focus();
+    } else {
+      this.problem = OUTDATED;
+      this.draw();
     }
   }
 
@@ -283,10 +270,19 @@ class Panel {
     this.focusAction("delete");
   }
 
-  /** Go back to the button of an action, or to the panel where that is gone. */
+  /** Go back to the button of an action, or to what can be done where that is gone. */
   focusAction(id) {
-    const button = this.actions.querySelector(`[data-action="${id}"]:enabled`);
+    const button = this.actions.querySelector(`[data-action="${id}"]`);
     if (button) button.focus();
+    else this.focusNext();
+  }
+
+  /** Put the focus on the likeliest of what can be done now, but on no deletion; on the panel itself until there is something. */
+  focusNext() {
+    const again = this.watch.state.view && this.form.open ? this.form.provider : null;
+    const next = this.message.querySelector("a") ?? this.actions.querySelector(':not([data-action="delete"])') ?? again;
+    this.astray = !next;
+    if (next) next.focus();
     else focusOn(this.frame);
   }
 
@@ -300,7 +296,6 @@ class Panel {
     const { view } = this.watch.state;
     await this.run("delete", () => this.watch.remove());
     if (!this.problem) this.onDelete?.(view);
-    if (this.frame.isConnected) this.focusAction("delete");
   }
 
   /** The body that runs the shown variant once more. */

@@ -6,17 +6,19 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from appearance import SCREENSHOTS, faults, violations
 from browsing import Seen
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, Route, expect
 from relay import relay_to
 from servers import Server, await_health, end, launch, make_demo_repo
 
 from docsfy_jupyter import Dashboard, GenerationFailed, connect, view
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.money import dollars
+from docsfy_jupyter.screen import screen
 from docsfy_jupyter.view import ASSETS, bundled, read_asset
 
 HOSTILE = "pages=3,fail=page-2,x=<img src=x onerror=window.hit=1>"
@@ -178,6 +180,61 @@ def test_a_row_that_was_deleted_elsewhere_goes_once_its_details_are_closed(board
     button.press("Enter")
     line.wait_for(state="detached")
     assert page.evaluate("document.activeElement.getAttribute('role')") == "tabpanel", "no row comes after it"
+
+
+@pytest.mark.browser
+def test_the_keyboard_stays_with_what_it_is_on_while_the_table_changes(board_server: Server, seen: Seen, tmp_path: Path) -> None:
+    page = seen.page
+    repo = make_demo_repo(tmp_path)
+
+    def at(name: str) -> None:
+        """Expect the focus on the Details of a row."""
+        expect(page.get_by_role("button", name=f"Details of {name}, local/static")).to_be_focused()
+
+    with connect(board_server.url, board_server.token) as client:
+        for name in ("third", "middle"):
+            client.wait(client.generate(repo, provider="local", name=name))
+        page.goto(f"{board_server.api}?token={board_server.token}")
+        page.get_by_role("button", name="Details of middle, local/static").focus()
+        client.wait(client.generate(repo, provider="local", name="third", force=True))
+        expect(page.locator("#docsfy-overview tbody tr").first).to_contain_text("third")  # it has changed places
+        at("middle")
+        page.get_by_role("button", name="Details of third, local/static").focus()
+        client.delete("third")
+        page.locator("tr", has_text="third").wait_for(state="detached")
+        at("middle")  # the row that stands in its place
+        form = new_form(page)
+        form.get_by_label("Repository").fill(str(repo))
+        form.get_by_label("Name").fill("third")
+        page.route("**/api/generate", lambda route: (page.get_by_label("Search by name").focus(), route.fallback()), times=1)
+        form.get_by_role("button", name="Generate").press("Enter")
+        page.get_by_text("Started third").wait_for()
+        expect(page.get_by_label("Search by name")).to_be_focused()  # it has gone on meanwhile
+        client.wait(client.get("third"))
+        form = new_form(page)
+        form.get_by_label("Repository").fill(str(repo))
+        form.get_by_label("Name").fill("fourth")
+        form.get_by_role("button", name="Generate").press("Enter")
+        page.get_by_text("Started fourth").wait_for()
+        expect(page.get_by_role("button", name="New")).to_be_focused()
+        client.wait(client.get("fourth"))
+        for name in ("third", "middle", "fourth"):
+            client.delete(name)
+
+
+@pytest.mark.browser
+def test_the_keyboard_goes_on_with_the_first_of_the_rows_that_were_asked_for(seen: Seen, board_server: Server) -> None:
+    page = seen.page
+    rows = [{**screen(variant(0)), "name": f"set-{number}", "branch": "main"} for number in range(120)]
+
+    def listing(route: Route) -> None:
+        limit = int(parse_qs(urlsplit(route.request.url).query)["limit"][0])
+        route.fulfill(json={"projects": rows[:limit], "total": len(rows), "server": "s"}, headers={"Docsfy-Server": "s"})
+
+    page.route("**/api/projects?*", listing)
+    page.goto(f"{board_server.api}?token={board_server.token}")
+    page.get_by_role("button", name="Show more (20 left)").press("Enter")
+    expect(page.get_by_role("button", name="Details of set-100, local/static")).to_be_focused()
 
 
 @pytest.mark.browser
