@@ -17,7 +17,7 @@ from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import utc_now
 from docsfy_jupyter.screen import local_time
 from docsfy_jupyter.view import bundled, read_asset
-from docsfy_jupyter.widgets.kernel import kernel_panels, milliseconds, show_live
+from docsfy_jupyter.widgets.kernel import answer_of, kernel_panels, milliseconds, show_live
 from docsfy_jupyter.widgets.wire import body_of
 
 _FILTERS = ("limit", "offset", "status", "provider", "q", "outcome")
@@ -106,12 +106,10 @@ class Dashboard(anywidget.AnyWidget):
             ("POST", "api/generate"): lambda client: _started(client, message.get("body")),
         }
         call = calls.get((message.get("method"), message.get("path")))
-        answer: dict[str, Any] = {"error": "The kernel does not make this request."}
-        if call is not None:
-            try:
-                answer = {"data": call(self._connected())}
-            except Exception as error:  # noqa: BLE001  whatever it is, the view must have an answer
-                answer = {"error": str(error) if isinstance(error, errors.DocsfyError) else f"{type(error).__name__}: {error}"}
+        if call is None:
+            answer = {"error": "The kernel does not make this request."}
+        else:
+            answer = answer_of(lambda: call(self._connected()), self.log)
         if not self._closed:
             self.send({"reply": message.get("id"), **answer})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from IPython.core.getipython import get_ipython
 from IPython.display import display
 
 from docsfy_jupyter.client.client import DocsfyClient, connect
+from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.models import VariantKey
 from docsfy_jupyter.widgets.poller import Poller
 
@@ -94,6 +96,17 @@ def show_live(widget: Any) -> bool:
         data = {_WIDGET: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}, "text/plain": ""}
         display(data, raw=True)  # type: ignore[no-untyped-call]
     return in_kernel()
+
+
+def answer_of(call: Callable[[], Any], log: logging.Logger) -> dict[str, Any]:
+    """Do what a view asked for, and return what it is told: its ``data``, or its ``error`` as a sentence."""
+    try:
+        return {"data": call()}
+    except DocsfyError as error:
+        return {"error": str(error)}
+    except Exception as error:
+        log.exception("a request of a view failed")
+        return {"error": f"{type(error).__name__}: {error}"}
 
 
 def milliseconds(poll_interval: float) -> int:

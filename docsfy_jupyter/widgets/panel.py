@@ -17,7 +17,7 @@ from docsfy_jupyter import errors
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.models import Variant, VariantKey, utc_now
 from docsfy_jupyter.view import bundled, read_asset
-from docsfy_jupyter.widgets.kernel import KernelPanels, in_kernel, kernel_panels, milliseconds, show_live
+from docsfy_jupyter.widgets.kernel import KernelPanels, answer_of, in_kernel, kernel_panels, milliseconds, show_live
 from docsfy_jupyter.widgets.poller import Poller
 from docsfy_jupyter.widgets.seen import Notice, Seen, traits
 from docsfy_jupyter.widgets.waiting import change_line, check_on_error, in_words, outcome, settled
@@ -173,6 +173,26 @@ class StatusPanel(anywidget.AnyWidget):
         self._generate(body)
         return self
 
+    def delete(self) -> None:
+        """Delete the variant that the panel shows, with its pages and its site: asks nothing, like `DocsfyClient.delete`.
+
+        The panel stays with what is gone: a cell that is run again deletes no other branch's variant in its place.
+
+        Raises
+        ------
+        NotFound, Ambiguous, AlreadyGenerating, ClientError
+        """
+        if self._seen.gone:
+            raise errors.NotFound(f"{in_words(self._seen, self._variant_key)}.")
+        row = self._seen.variant or self._connected().get(self._variant_key)
+        if self._variant_key != row.key:
+            self._move(row.key)
+            self._learn(row)
+        try:
+            self._connected().delete(row)
+        finally:
+            self.refresh()
+
     def wait(self, timeout: float | None = None, on_error: Literal["raise", "return"] = "raise") -> Variant:
         """Wait for the end of the run; the panel moves meanwhile.
 
@@ -202,11 +222,12 @@ class StatusPanel(anywidget.AnyWidget):
         check_on_error(on_error)
         end = None if timeout is None else time.monotonic() + timeout
         said = ""
-        self._need()
+        self._watching += 1
+        self._listen()
         try:
             if self._seen.over:
                 self.refresh()  # somebody may have begun a new run since
-            while not self._settled():
+            while not (settled(self._shown, utc_now()) or self._closed or self._poller is None):
                 said = self._say_change(said)
                 left = 1.0 if end is None else end - time.monotonic()
                 if left <= 0:
@@ -215,7 +236,8 @@ class StatusPanel(anywidget.AnyWidget):
                     self._told.wait(min(left, 1.0))
             self._say_change(said)
         finally:
-            self._unneed()
+            self._watching -= 1
+            self._rest_if_unseen()
         return outcome(self._seen, self._variant_key, on_error)
 
     async def done(self, timeout: float | None = None, on_error: Literal["raise", "return"] = "raise") -> Variant:
@@ -259,22 +281,17 @@ class StatusPanel(anywidget.AnyWidget):
         if self._poller is not None and not self._closed:
             self._poller.wake()
 
-    def _need(self) -> None:
-        self._watching += 1
+    def _listen(self) -> None:
         if self._poller is not None and not self._closed:
             self._poller.listen(self._take, self._seconds)
-
-    def _unneed(self) -> None:
-        self._watching -= 1
-        self._rest_if_unseen()
 
     def _views_changed(self, change: Mapping[str, Any]) -> None:
         """Rest while no page shows the panel any more; before the first view (papermill, a busy page) it works."""
         count = change["new"] or 0
-        if count and self._poller is not None and not self._closed:
-            self._viewed = True
-            self._poller.listen(self._take, self._seconds)
-        elif not count:
+        self._viewed = self._viewed or bool(count)
+        if count:
+            self._listen()
+        else:
             self._rest_if_unseen()
 
     def _rest_if_unseen(self) -> None:
@@ -329,11 +346,10 @@ class StatusPanel(anywidget.AnyWidget):
     def _on_message(self, _: Any, content: object, buffers: object = None) -> None:
         message = content if isinstance(content, dict) else {}
         kind = message.get("type")
-        if kind == "ping":
+        if kind in ("ping", "refresh"):
             self._reply(message)
-        elif kind == "refresh":
-            self._reply(message)
-            self._wake()
+            if kind == "refresh":
+                self._wake()
         elif kind == "move" and isinstance(message.get("key"), dict):
             self._move(key_of(message["key"]))
         elif kind in ("abort", "delete", "generate", "estimate", "models"):
@@ -343,20 +359,12 @@ class StatusPanel(anywidget.AnyWidget):
         """Carry out one request of the view, off the kernel's own thread, and answer it."""
         verbs: dict[str, Callable[[dict[str, Any]], Any]] = {
             "abort": lambda m: self._connected().abort(self._variant_key, generation_id=m.get("generation_id")).address,
-            "delete": lambda _: self._connected().delete(self._seen.variant or self._variant_key),
+            "delete": lambda _: self.delete(),
             "generate": lambda m: self._generate(body_of(m.get("body"))),
             "estimate": lambda m: self._connected().estimate(**body_of(m.get("body"))),
             "models": lambda _: self._connected().models(),
         }
-        try:
-            data = verbs[message["type"]](message)
-        except errors.DocsfyError as error:
-            self._reply(message, error=str(error))
-        except Exception as error:
-            self.log.exception("a request of the panel failed")
-            self._reply(message, error=f"{type(error).__name__}: {error}")
-        else:
-            self._reply(message, data=data)
+        self._reply(message, **answer_of(lambda: verbs[message["type"]](message), self.log))
         self._wake()
 
     def _reply(self, message: dict[str, Any], **content: Any) -> None:
@@ -369,18 +377,18 @@ class StatusPanel(anywidget.AnyWidget):
         moved = not is_of(row, self._variant_key)
         if moved:
             self._move(row.key)
+        self._learn(row)
+        return shown_key(row.key) if moved else None
+
+    def _learn(self, row: Variant) -> None:
         if self._poller is not None:
             self._poller.learn(row, self._take)
-        return shown_key(row.key) if moved else None
 
     def _move(self, key: VariantKey) -> None:
         if self._closed:
             return
         self.key = shown_key(key)
         self._attach(key)
-
-    def _settled(self) -> bool:
-        return settled(self._shown, utc_now()) or self._closed or self._poller is None
 
     def _say_change(self, said: str) -> str:
         """Print one line for each change where no widget can be shown; return what was said last."""

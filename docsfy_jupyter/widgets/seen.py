@@ -64,6 +64,11 @@ class Seen:
         return stopped or (self.variant is not None and self.variant.status.terminal)
 
     @property
+    def gone(self) -> bool:
+        """Whether there is no such variant, as far as is known."""
+        return self.notice is not None and self.notice.kind in ("missing", "deleted")
+
+    @property
     def offline_since(self) -> datetime | None:
         """Since when the panel says that it is not connected; None while single failures are passed over."""
         return self.failing_since if self.failures >= _QUIET_FAILURES else None

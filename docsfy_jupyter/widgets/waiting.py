@@ -21,9 +21,8 @@ _KINDS: dict[str, type[errors.DocsfyError]] = {
 
 def settled(seen: Seen, now: datetime) -> bool:
     """Return whether there is nothing more to wait for: the run has ended, or nothing can come of it."""
-    gone = seen.notice is not None and seen.notice.kind in ("missing", "deleted")
     silent = seen.failing_since is not None and (now - seen.failing_since).total_seconds() > _PATIENCE
-    return seen.over or gone or silent
+    return seen.over or seen.gone or silent
 
 
 def outcome(seen: Seen, key: VariantKey, on_error: str) -> Variant:

@@ -15,11 +15,11 @@ import pytest
 from ipywidgets.widgets import widget as registry
 from panels import poll_threads, until
 from relay import Relay
-from servers import Server
+from servers import Server, git, make_demo_repo
 from walking import MODEL, Walk
 
 from docsfy_jupyter import Conflict, DocsfyClient, GenerationAborted, GenerationFailed, NotFound, StatusPanel, connect
-from docsfy_jupyter.errors import BadRequest
+from docsfy_jupyter.errors import AlreadyGenerating, BadRequest
 from docsfy_jupyter.models import Status, Variant
 from docsfy_jupyter.widgets.kernel import kernel_panels
 
@@ -143,6 +143,30 @@ def test_an_abort_meant_for_a_run_that_is_over_spares_the_next_one(
         panel.abort()
     assert panel_client.get(second).status is Status.GENERATING
     assert panel.refresh().abort().status is Status.ABORTED
+
+
+def test_a_panel_deletes_what_it_shows_and_never_another_branchs_variant_in_its_place(
+    show: Show, panel_client: DocsfyClient, tmp_path: Path
+) -> None:
+    repo = make_demo_repo(tmp_path)
+    git(repo, "branch", "other")
+    rows = [panel_client.wait(start(panel_client, repo, "pages=1", name="gone", branch=name)) for name in ("other", "main")]
+    panel = shown(show, rows[1])  # names no branch: the default one's
+    until(lambda: panel.status == "ready", "it knows")
+    panel.delete()
+    assert (panel.variant, panel.status, str(panel).split(" · ")[-1]) == (None, None, "deleted")
+    with pytest.raises(NotFound, match="gone · fake/pages=1 · main is deleted"):
+        panel.delete()
+    assert [row.branch for row in panel_client.list() if row.name == "gone"] == ["other"]
+
+
+def test_a_panel_does_not_delete_what_is_generated(show: Show, panel_client: DocsfyClient, long_run: Variant) -> None:
+    panel = shown(show, long_run)
+    until(lambda: panel.status == "generating", "it knows")
+    with pytest.raises(AlreadyGenerating):
+        panel.delete()
+    assert panel.status == "generating"
+    assert panel_client.get(long_run).status is Status.GENERATING
 
 
 def test_a_panel_moves_to_the_variant_that_it_regenerated(show: Show, walk: Walk) -> None:

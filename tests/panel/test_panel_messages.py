@@ -43,6 +43,9 @@ class Canned:
         self.actions.append(("generate", body))
         return self.row
 
+    def delete(self, variant: Variant) -> None:
+        self.actions.append(("delete", variant.key))
+
     def estimate(self, **body: Any) -> dict[str, Any]:
         return {"text": f"About {body['ai_model']}."}
 
@@ -76,6 +79,7 @@ def test_five_thousand_changes_keep_messages_and_memory_bounded(
 ) -> None:
     sizes: list[int] = []
     before = 0
+    panel_messages.clear()  # the first, which brings the view's module, is as long as that
     for number in range(1, 5001):
         canned.row = running(number * 210 // 1000, number) if number <= 1000 else running(number % 4, number, 4)
         panel.refresh()
@@ -140,6 +144,15 @@ def test_a_view_generates_with_the_fields_of_its_form_only(
     say(panel, type="generate", id="4", body={"repo_path": "/demo", "ai_model": "m", "max_cost_usd": 2, "ai_cli_timeout": 9})
     until(lambda: replies(panel_messages).get("4"), "the answer")
     assert canned.actions == [("generate", {"repo_path": "/demo", "ai_model": "m", "max_cost_usd": 2})]
+
+
+def test_a_view_deletes_the_very_variant_that_the_panel_shows(
+    panel: StatusPanel, canned: Canned, panel_messages: list[tuple[str, Any]]
+) -> None:
+    say(panel, type="delete", id="6")
+    until(lambda: replies(panel_messages).get("6"), "the answer")
+    assert replies(panel_messages)["6"] == {"reply": "6", "data": None}
+    assert canned.actions == [("delete", VariantKey("demo", "main", "fake", "m", "me"))]
 
 
 def test_a_view_asks_the_kernel_what_a_run_would_take(panel: StatusPanel, panel_messages: list[tuple[str, Any]]) -> None:
