@@ -208,10 +208,11 @@ def _ended_log(variant: Variant, pages: Pages) -> Iterator[LogEntry]:
 
 def _broken_pages(variant: Variant, pages: Pages, word: str) -> Iterator[LogEntry]:
     if variant.failed_pages and pages:
-        numbers = {slug: (i, title) for i, (slug, title) in enumerate(pages, 1)}
-        for page in variant.failed_pages:
-            number, title = numbers.get(page.slug, ("?", page.slug))
-            yield LogEntry("error", f"{word} generating page {number} of {len(numbers)}: {title}", variant.updated_at)
+        titles = dict(pages)
+        # finished pages are numbered as they ended, not by their place in the plan: those that failed go on from there
+        for number, page in enumerate(variant.failed_pages, len(_done_slugs(variant, pages)) + 1):
+            title = titles.get(page.slug, page.slug)
+            yield LogEntry("error", f"{word} generating page {number} of {len(titles)}: {title}", variant.updated_at)
         return
     yield from _active_pages(variant, pages, "error", f"{word} generating")
 

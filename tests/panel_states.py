@@ -129,7 +129,7 @@ CASES = {
         "Aborted", None, "0 pages", CLONED, ("error", "Aborted planning documentation structure"), failed_stage=Stage.PLANNING
     ),
     "failed pages": ended(
-        "Failed", 67, "2 / 3 pages", CLONED, PLANNED, *made("A", "C"), ("error", "Failed generating page 2 of 3: B"),
+        "Failed", 67, "2 / 3 pages", CLONED, PLANNED, *made("A", "C"), ("error", "Failed generating page 3 of 3: B"),
         failed_stage=PAGES, plan_json=ABC, page_count=2, pages_done=("p1", "p3"), failed_pages=(FailedPage("p2", "exit code 1"),),
     ),
     "aborted pages": ended(

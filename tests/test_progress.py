@@ -133,7 +133,7 @@ def test_failed_pages_are_named() -> None:
     )  # fmt: skip
     assert log(row)[2:] == [
         ("done", "Generated page 1 of 2: B"),
-        ("error", "Failed generating page 1 of 2: A"),
+        ("error", "Failed generating page 2 of 2: A"),
         ("error", "Generation failed"),
     ]
 

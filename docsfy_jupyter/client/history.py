@@ -25,7 +25,7 @@ def history(client: DocsfyClient | None = None) -> History:
     Returns
     -------
     History
-        With views ``runs``, ``stages``, ``pages``, ``ai_calls``, ``events`` and ``projects``; times are in UTC.
+        With tables ``runs``, ``stages``, ``pages``, ``ai_calls``, ``events`` and ``projects``; times are in UTC.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def history(client: DocsfyClient | None = None) -> History:
 
 
 class History:
-    """An in-process DuckDB connection with the history as views; `history` makes one.
+    """An in-process DuckDB with the history as tables; `history` makes one.
 
     Parameters
     ----------
@@ -50,7 +50,6 @@ class History:
 
     def __init__(self, client: DocsfyClient) -> None:
         self._client = client
-        self._folder = tempfile.TemporaryDirectory(prefix="docsfy-history-")
         self.connection = duckdb.connect(":memory:")
         self.connection.execute("SET TimeZone = 'UTC'")
 
@@ -62,10 +61,13 @@ class History:
         StoreUnavailable, ClientError
             What was fetched before is still there.
         """
-        for name in TABLES:
-            path = Path(self._folder.name) / f"{name}.parquet"
-            self._client.export(name, path)
-            self.connection.read_parquet(str(path)).create_view(name, replace=True)
+        with tempfile.TemporaryDirectory(prefix="docsfy-history-") as folder:
+            files = {name: Path(folder) / f"{name}.parquet" for name in TABLES}
+            for name, path in files.items():
+                self._client.export(name, path)
+            for name, path in files.items():
+                # a table, not a view of the file: what `sql` returned is read later, when the file may be gone
+                self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM read_parquet(?)", [str(path)])
         return self
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
@@ -83,7 +85,6 @@ class History:
     def close(self) -> None:
         """Forget the tables."""
         self.connection.close()
-        self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
@@ -43,6 +45,14 @@ def test_every_table_can_be_asked_while_the_server_runs(told: DocsfyClient) -> N
         assert "runs" in repr(past)
         again = past.refresh().sql("SELECT count(*) FROM runs WHERE name = 'told'").fetchall()
         assert again == [(2,)]
+
+
+def test_what_was_asked_outlives_the_history_that_was_asked(told: DocsfyClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    asked = history(told).sql("SELECT DISTINCT name FROM runs WHERE name = 'told'")
+    gc.collect()
+    assert asked.fetchall() == [("told",)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_was_foreseen_of_a_run_is_beside_what_came_of_it(told: DocsfyClient, shared_repo: Path) -> None:
