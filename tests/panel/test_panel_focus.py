@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from appearance import faults
 from panel_states import ABC, CASES, answer, at, variant
 from panels import StatusPage, until
 from playwright.sync_api import Locator, Page, Route, expect
@@ -166,6 +167,7 @@ def test_a_variant_that_is_deleted_and_made_again_elsewhere_has_it_at_the_abort(
     shown.then(404, {"code": "not_found", "detail": "", "candidates": []})
     shown.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(shown.page.locator(".docsfy-panel")).to_be_focused()
+    expect(shown.page.locator(".docsfy-panel")).to_have_css("outline-color", "rgb(10, 88, 202)")
     shown.then(200, answer(RUNNING))
     shown.poll()
     expect(button(shown.page, "Abort")).to_be_focused()
@@ -183,11 +185,12 @@ def test_a_link_that_is_drawn_anew_keeps_it(open_status: Open) -> None:
 
 
 def test_an_action_that_the_page_does_not_know_yet_says_what_to_do(open_status: Open) -> None:
-    shown = open_status()
-    newer = answer(READY)
-    newer["actions"].append({"id": "translate", "label": "Translate"})
+    shown = open_status(width=320)
+    newer, label = answer(READY), "Translate all pages into a language with longer words"
+    newer["actions"].append({"id": "translate", "label": label})
     shown.show(newer)
-    button(shown.page, "Translate").press("Enter")
+    button(shown.page, label).press("Enter")
     told = "This page is older than the server: reload it; in a notebook, restart the kernel first and run the cell again."
     expect(shown.page.get_by_role("alert")).to_have_text(told)
-    expect(button(shown.page, "Translate")).to_be_focused()
+    expect(button(shown.page, label)).to_be_focused()
+    assert faults(shown.page) == []
