@@ -50,6 +50,8 @@ class VariantResult:
     estimate : mapping or None
         What the server foresaw of the run: ``pages``, ``calls``, ``tokens``, ``cost_usd`` and ``seconds`` (of planning and
         writing), each None where nobody could know; ``at_most`` where pages could turn out to be reusable; ``basis``.
+    untold_calls : int
+        How many calls may have cost beside `cost_usd`, and nobody knows how much.
     """
 
     name: str
@@ -70,11 +72,20 @@ class VariantResult:
     published: str | None = None
     owner: str | None = None
     estimate: Mapping[str, Any] | None = None
+    untold_calls: int = 0
 
     @property
     def good(self) -> bool:
         """Whether its documentation is there as it was wanted."""
         return self.outcome in GOOD
+
+    @property
+    def cost_at_least(self) -> bool:
+        """Whether its run cost, or will have cost, more than `cost_usd` says, or may have: nobody knows."""
+        if not self.generation_id or self.outcome in ("skipped", "refused"):
+            return False
+        goes_on = self.outcome in ("timeout", "lost") and bool(self.cost_usd)
+        return self.cost_usd is None or self.untold_calls > 0 or goes_on
 
     @property
     def address(self) -> str:
@@ -110,10 +121,15 @@ class BatchResult:
 
     @property
     def cost_usd(self) -> float | None:
-        """What is known of the cost of its own runs, each counted once; None where nothing is known."""
+        """What is known of the cost of its own runs, each counted once; None for nothing, or nothing beside what is unknown."""
         own = [variant for variant in self.variants if not variant.joined and variant.cost_usd is not None]
         known = {variant.generation_id or variant.address: variant.cost_usd or 0.0 for variant in own}
-        return sum(known.values()) if known else None
+        return sum(known.values()) if any(known.values()) or (known and not self.cost_at_least) else None
+
+    @property
+    def cost_at_least(self) -> bool:
+        """Whether its own runs cost more than `cost_usd`, or may have: it is "at least" so much then."""
+        return any(variant.cost_at_least for variant in self.variants if not variant.joined)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object of ``application/vnd.docsfy.result+json``."""
@@ -127,6 +143,7 @@ class BatchResult:
             "seconds": seconds_between(self.started_at, self.ended_at),
             "counts": self.counts,
             "cost_usd": self.cost_usd,
+            "cost_at_least": self.cost_at_least,
             "note": self.note,
             "variants": [{**vars(variant), "stages": dict(variant.stages)} for variant in self.variants],
         }
@@ -189,6 +206,7 @@ def from_row(
         generation_id=row["generation_id"],
         owner=row["owner"],
         estimate=row.get("foreseen"),
+        untold_calls=row.get("untold_calls") or 0,
         **more,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, worst_first
-from docsfy_jupyter.money import dollars
+from docsfy_jupyter.money import cost_text, dollars
 
 _HEADS = ("Variant", "Outcome", "Pages", "Time", "Cost", "Why")
 _UNASKED = frozenset(("queued", "cloning"))  # stages in which nobody writes, for money or not
@@ -16,13 +16,22 @@ _WORDS = {"up_to_date": "up to date", "error": "failed", "timeout": "not done in
 
 
 def headline(result: BatchResult) -> str:
-    """Return the one line: ``2 ready, 1 failed of 3 variants in 12 s, $0.25``; no price where nobody was asked to write."""
+    """Return the one line: ``2 ready, 1 failed of 3 variants in 12 s, $0.25``."""
     counts = ", ".join(f"{count} {word(name)}" for name, count in result.counts.items()) or "nothing"
     total = len(result.variants)
     data = result.to_json()
+    took = f"{counts} of {total} variant{'' if total == 1 else 's'} in {time_text(data['seconds'])}"
+    return ", ".join(filter(None, (took, _price(result))))
+
+
+def _price(result: BatchResult) -> str:
+    """Say what a batch cost, at least where more may have; empty where nobody was asked to write."""
+    if result.cost_usd:
+        return cost_text(result.cost_usd, int(result.cost_at_least))
+    if result.cost_at_least:
+        return "cost unknown"
     known = [one for one in result.variants if one.cost_usd is not None and not one.joined]
-    cost = f", {paid(result.cost_usd or 0.0)}" if any(map(_asked, known)) else ""
-    return f"{counts} of {total} variant{'' if total == 1 else 's'} in {time_text(data['seconds'])}{cost}"
+    return paid(0.0) if any(map(_asked, known)) else ""
 
 
 def when(result: BatchResult) -> str:
@@ -64,11 +73,9 @@ def _cost(variant: VariantResult) -> str:
     """Say what a run cost; empty where there was none, not yet an end of it, or an end before anybody was asked to write."""
     if variant.cost_usd is None:
         return "unknown" if variant.generation_id and variant.outcome in _ENDED else ""
-    if not _asked(variant):
-        return ""
-    cost = paid(variant.cost_usd)
     if not variant.cost_usd:
-        return cost
+        return "unknown" if variant.untold_calls else paid(0.0) if _asked(variant) else ""
+    cost = cost_text(variant.cost_usd, variant.untold_calls)
     return f"{cost} (of a run that was joined, not counted)" if variant.joined else f"{cost}{_foreseen(variant)}"
 
 

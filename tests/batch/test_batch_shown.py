@@ -30,7 +30,7 @@ def test_the_result_object_says_what_came_of_it_and_can_be_read_back() -> None:
 
 
 def test_the_summary_names_the_failed_first_and_nothing_leaves_its_cell() -> None:
-    assert headline(RESULT) == "1 ready, 1 failed of 2 variants in 1 min 30 s, $0.50"
+    assert headline(RESULT) == "1 ready, 1 failed of 2 variants in 1 min 30 s, at least $0.50"
     assert as_text(RESULT).splitlines()[1:] == [
         "  b/main/p/a/b · failed · 2 / 3 pages · 1 min 10 s · cost unknown · 1 of 3 pages failed: <x> | `y`",
         "  a/main/local/static · ready · 3 / 3 pages · 12 s · $0.50",
@@ -62,6 +62,39 @@ def test_what_was_free_is_called_so_and_what_never_ran_cost_nothing_to_speak_of(
     assert headline(replace(RESULT, variants=(cloning, replace(free, joined=True)))) == "1 ready, 1 failed of 2 variants in 1 min 30 s"
     assert headline(replace(RESULT, variants=(cloning, planning))) == "2 failed of 2 variants in 1 min 30 s, free"
     assert "<td style=\"text-align:left\">unknown</td>" in as_html(RESULT)
+
+
+@pytest.mark.parametrize(
+    ("costs", "price", "cost", "at_least"),
+    [
+        ([0.5, 0.25], ", $0.75", 0.75, False),
+        ([0.5, None], ", at least $0.50", 0.5, True),
+        ([0.0, None], ", cost unknown", None, True),
+        ([None, None], ", cost unknown", None, True),
+        ([0.0, 0.0], ", free", 0.0, False),
+    ],
+)
+def test_a_sum_with_unknown_parts_is_at_least_so_much_or_unknown_and_never_free(
+    costs: list[float | None], price: str, cost: float | None, at_least: bool
+) -> None:
+    own = tuple(replace(GOOD, generation_id=str(number), cost_usd=cost) for number, cost in enumerate(costs))
+    joined, skipped = replace(GOOD, generation_id="j", cost_usd=None, joined=True), replace(GOOD, outcome="skipped", cost_usd=None)
+    result = replace(RESULT, variants=own)
+    assert headline(result) == f"2 ready of 2 variants in 1 min 30 s{price}"
+    assert (result.to_json()["cost_usd"], result.to_json()["cost_at_least"]) == (cost, at_least)
+    beside = replace(RESULT, variants=(*own, joined, skipped))  # of what it did not start, a batch pays nothing
+    assert (beside.cost_usd, beside.cost_at_least) == (cost, at_least)
+
+
+def test_calls_that_did_not_tell_and_runs_that_go_on_make_a_cost_at_least_so_much() -> None:
+    cut, silent = replace(GOOD, untold_calls=1), replace(GOOD, cost_usd=0.0, untold_calls=1)
+    late = replace(GOOD, outcome="timeout", generation_id="2")
+    assert [line.split(" · ")[-1] for line in as_text(replace(RESULT, variants=(cut, silent, late))).splitlines()] [1:] == [
+        "$0.50", "at least $0.50", "cost unknown"
+    ]
+    assert headline(replace(RESULT, variants=(cut,))).endswith(", at least $0.50")
+    assert headline(replace(RESULT, variants=(silent,))).endswith(", cost unknown")
+    assert headline(replace(RESULT, variants=(GOOD, late))).endswith(", at least $1.00")
 
 
 def test_what_was_foreseen_is_beside_the_cost_and_in_the_object() -> None:

@@ -56,6 +56,17 @@ def test_a_batch_that_came_to_no_page_says_what_happened_and_no_price(bench: Ben
     ]
 
 
+def test_a_batch_whose_cost_nobody_knows_says_so_beside_what_was_free(bench: Bench) -> None:
+    bench.repo("price")
+    repo = str(bench.folder / "price")
+    entries = [{"repo": repo, "provider": "local"}, {"repo": repo, "provider": "fake", "model": "pages=1"}]
+    result = Batch(read_parameters({"variants": entries}), bench.connect()).run().result
+    assert result is not None
+    assert [(one.cost_usd, one.untold_calls) for one in result.variants] == [(0.0, 0), (None, 2)]  # the plan and a page
+    assert result.to_json()["cost_usd"] is None
+    assert as_text(result).splitlines()[0].endswith(", cost unknown")
+
+
 def listened(steps: Steps[Any], heard: list[Request]) -> Steps[Any]:
     """Note what steps ask."""
     request = next(steps)
