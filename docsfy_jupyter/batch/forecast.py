@@ -25,8 +25,8 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
     -------
     dict
         ``variants`` with ``state`` (``up_to_date``, ``in_progress``, ``new``, ``behind``, ``failed``, ``forced``,
-        ``refused`` or ``unknown``), ``runs``, ``reason``, ``seconds`` and ``cost_usd``; and the sums ``seconds`` and
-        ``cost_usd`` of what would run. What nobody can estimate is None, and then so is its sum.
+        ``refused`` or ``unknown``), ``runs`` (it has something to write), ``reason``, ``seconds`` and ``cost_usd``; and the
+        sums ``seconds`` and ``cost_usd`` of what would run. What nobody can estimate is None, and then so is its sum.
 
     Raises
     ------
@@ -37,8 +37,8 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
     variants: list[dict[str, Any]] = []
     for number, (one, row) in enumerate(zip(wanted, there.rows, strict=True)):
         state, reason = _state(one, row, there.fresh.get(key_of(row)) if row else None)
-        runs = number not in skipped and state != "in_progress"
-        guess = (yield from _estimate(one)) if runs and state in _WORK else {}
+        runs = number not in skipped and state in _WORK
+        guess = (yield from _estimate(one)) if runs else {}
         refused = guess.get("refused") or (unpublishable(one) if number not in skipped else None)
         if refused:
             state, reason, runs = "refused", refused, False
@@ -53,7 +53,7 @@ def forecast(parameters: BatchParameters, wanted: Sequence[Wanted]) -> Steps[dic
                 "cost_usd": guess.get("cost_usd") if runs else None,
             }
         )
-    work = [one for one in variants if one["runs"] and one["state"] in _WORK]
+    work = [one for one in variants if one["runs"]]
     return {"variants": variants, **{name: _sum(one[name] for one in work) for name in ("seconds", "cost_usd")}}
 
 
@@ -99,7 +99,7 @@ def _sum(values: Iterable[float | None]) -> float | None:
 def as_lines(found: Mapping[str, Any]) -> list[str]:
     """Return a forecast for a terminal."""
     lines = [_line(one) for one in found["variants"]]
-    runs = sum(one["runs"] and one["state"] in _WORK for one in found["variants"])
+    runs = sum(one["runs"] for one in found["variants"])
     if not runs:
         return [*lines, f"0 of {len(lines)} would run. Nothing was started."]
     took = f"in about {lasting(found['seconds'])}" if found["seconds"] is not None else "in a time that nobody knows yet"
@@ -109,12 +109,11 @@ def as_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def _line(one: Mapping[str, Any]) -> str:
-    works = one["runs"] and one["state"] in _WORK
-    will = "run" if works else "fail" if one["state"] == "refused" else "skip"
+    will = "run" if one["runs"] else "fail" if one["state"] == "refused" else "skip"
     took, cost = one["seconds"], one["cost_usd"]
     foreseen = [
         "time unknown" if took is None else f"about {lasting(took)}",
         "cost unknown" if cost is None else paid(cost),
     ]
-    parts = [one["variant"], one["state"].replace("_", " "), *(foreseen if works else []), one["reason"] or ""]
+    parts = [one["variant"], one["state"].replace("_", " "), *(foreseen if one["runs"] else []), one["reason"] or ""]
     return f"{will:<5}{' · '.join(filter(None, parts))}"

@@ -137,7 +137,7 @@ def _show_forecast(client: DocsfyClient, file: BatchFile, wanted: tuple[Wanted, 
         print_json(found)
     else:
         print("\n".join(plain(line) for line in as_lines(found)))
-    return 0
+    return int(any(one["state"] == "refused" for one in found["variants"]))
 
 
 def _run(

@@ -80,6 +80,7 @@ def test_six_variants_of_three_repositories_until_all_are_up_to_date(bench: Benc
     assert code == 0
     states = {one["variant"].split("/fake")[0]: one["state"] for one in dry["variants"]}
     assert states == {f"{name}/{branch}": "up_to_date" for name in ("alpha", "beta", "gamma") for branch in ("main", "next")} | {"alpha/main": "behind"}
+    assert [one["variant"] for one in dry["variants"] if one["runs"]] == ["alpha/main/fake/pages=2"]
     lines = as_lines(dry)
     assert sorted(line.split()[0] for line in lines[:-1]) == ["run", *["skip"] * 5]
     assert lines[-1].startswith("1 of 6 would run, ")
@@ -87,6 +88,18 @@ def test_six_variants_of_three_repositories_until_all_are_up_to_date(bench: Benc
         "0 of 5 would run. Nothing was started."
     )
     assert len(list(file.with_suffix(".runs").iterdir())) == 4
+
+
+def test_a_dry_run_ends_with_the_code_that_the_batch_would_end_with(bench: Bench) -> None:
+    bench.repo("dry")
+    file = bench.file("dry.yaml", [{"repo": "dry", "provider": "nope"}, {"repo": "dry", "provider": "local"}])
+    code, dry = bench.batch(file, "--dry-run")
+    assert [(one["state"], one["runs"]) for one in dry["variants"]] == [("refused", False), ("new", True)]
+    assert code == 1
+    assert bench.rows("dry") == []
+    code, document = bench.batch(file)
+    assert (code, document["counts"]) == (1, {"ready": 1, "refused": 1})
+    assert bench.batch(bench.file("dry2.yaml", [{"repo": "dry", "provider": "local"}]), "--dry-run")[0] == 0
 
 
 def test_a_second_batch_of_the_same_file_is_kept_away_and_the_next_one_joins_what_goes_on(bench: Bench) -> None:
