@@ -264,6 +264,7 @@ class Variant:
     queue_position: int | None = None
     eta_at: str | None = None
     checking_since: str | None = None  # the site is rendered since then, and only the check of the pages is awaited
+    notes: tuple[str, ...] = ()  # on the repository as the run found it: changes that are not committed, say
     run_cost_usd: float | None = None
     total_cost_usd: float | None = None
     # the estimate of the run: pages, calls, tokens, cost_usd, seconds, at_most, basis; asked: somebody had asked for it before
@@ -307,13 +308,12 @@ class Variant:
         row["status"] = self.status.value
         row["current_stage"] = self.current_stage.value if self.current_stage else None
         row["failed_stage"] = self.failed_stage.value if self.failed_stage else None
-        row["pages_done"] = list(self.pages_done)
-        row["pages_active"] = list(self.pages_active)
         row["failed_pages"] = [{"slug": p.slug, "reason": p.reason} for p in self.failed_pages]
+        for name in ("pages_done", "pages_active", "unmentioned", "notes"):
+            row[name] = list(row[name])
         row["stage_times"] = dict(self.stage_times)
         row["page_times"] = dict(self.page_times)
         row["finding_list"] = [{"slug": f.slug, "kind": f.kind, "name": f.name} for f in self.finding_list]
-        row["unmentioned"] = list(self.unmentioned)
         if slim:
             for name in ROW_ONLY:
                 del row[name]
@@ -356,6 +356,7 @@ class Variant:
             queue_position=None if row.get("queue_position") is None else whole_number(row.get("queue_position")),
             eta_at=_text(row.get("eta_at")),
             checking_since=_text(row.get("checking_since")),
+            notes=tuple(str(note) for note in row.get("notes") or ()),
             run_cost_usd=money(row.get("run_cost_usd")),
             total_cost_usd=money(row.get("total_cost_usd")),
             foreseen=row["foreseen"] if isinstance(row.get("foreseen"), Mapping) else None,

@@ -214,14 +214,20 @@ def html_form(variant: Variant, as_of: datetime, panel_id: str = "") -> str:
     found = "".join(_check_html(check) for check in checks(variant))
     ref = f"{variant.ai_provider}/{variant.ai_model}"
     entries = "".join(f"<li>{html.escape(entry.text)}</li>" for entry in progress.log if entry.kind != "pending")
+    notes = "".join(f"<p>{html.escape(note)}</p>" for note in variant.notes)
     message = f"<p><strong>{html.escape(variant.error_message)}</strong></p>" if variant.error_message else ""
-    return (
-        f'<div class="docsfy-still" data-docsfy-panel="{html.escape(panel_id)}">'
+    return still_html(
+        panel_id,
         f"<p><strong>{html.escape(variant.name)}</strong> · {html.escape(ref)} · {variant.status.value} · {progress.text}</p>"
-        f"{message}"
+        f"{message}{notes}"
         f"<details><summary>Activity log</summary><ol>{entries}</ol></details>{found}"
-        f"<p>as of {local_time(as_of)}</p></div>"
+        f"<p>as of {local_time(as_of)}</p>",
     )
+
+
+def still_html(panel_id: str, content: str) -> str:
+    """Return HTML that gives way to the live panel `panel_id`, where one is shown."""
+    return f'<div class="docsfy-still" data-docsfy-panel="{html.escape(panel_id)}">{content}</div>'
 
 
 def _check_html(check: dict[str, Any]) -> str:

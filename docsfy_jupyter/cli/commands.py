@@ -14,7 +14,7 @@ from urllib.parse import quote
 from docsfy_jupyter import errors
 from docsfy_jupyter.cli import INTERRUPTED
 from docsfy_jupyter.cli.money import agree_to_pay
-from docsfy_jupyter.cli.output import Watcher, checks_of, line_of, plain, print_json, reason_of, run_line
+from docsfy_jupyter.cli.output import Watcher, checks_of, line_of, notes_of, plain, print_json, reason_of, run_line
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.folders import unpack_site
 from docsfy_jupyter.models import Stage, Status, Variant
@@ -113,6 +113,7 @@ def _show(client: DocsfyClient, variant: Variant, options: argparse.Namespace) -
         print(f"Cost: {cost}" + (f"; of all its runs: {dollars(variant.total_cost_usd)}" if variant.total_cost_usd else ""))
     if foreseen := foreseen_text(variant):
         print(f"Estimated: {foreseen}")
+    print(notes_of(variant), end="")
     if options.output and variant.status is Status.READY:
         print(f"The site is in {options.output}/ ; open {Path(options.output) / 'index.html'}")
     elif variant.site and not options.private:

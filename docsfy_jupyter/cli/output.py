@@ -56,6 +56,11 @@ def reason_of(message: str | None) -> str:
     return "".join(f"\n    {plain(line)}" for line in (message or "").splitlines())
 
 
+def notes_of(variant: Variant) -> str:
+    """Return what is to be known of the repository, a line each."""
+    return "".join(f"Note: {plain(note)}\n" for note in variant.notes)
+
+
 def checks_of(variant: Variant) -> str:
     """Return the lists of what a check of the pages found, as lines; empty where there is nothing to tell."""
     lines = []

@@ -54,7 +54,7 @@ class Pipeline:
         job = self._job
         self._emit.stage(Stage.CLONING)
         clone = await checkout(job.source, job.key.branch, job.scratch / "clone", job.policy, job.processes, self._emit.log)
-        self._emit.change(is_default_branch=clone.is_default_branch, ref_kind=clone.ref_kind)
+        self._emit.change(is_default_branch=clone.is_default_branch, ref_kind=clone.ref_kind, notes=clone.notes)
         async with job.provider.open(self._context(clone)) as session:
             plan, up_to_date = await self._settled_plan(session, clone)
             if up_to_date:

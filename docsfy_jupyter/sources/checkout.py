@@ -241,7 +241,8 @@ async def _uncommitted(git: Git, source: Source) -> list[str]:
     count = len([entry for entry in status.stdout.split(b"\0") if entry])
     if status.returncode != 0 or count == 0:  # a bare repository has no working tree
         return []
-    return [f"{source.display} has uncommitted changes ({count} paths); the last commit is documented, without them."]
+    paths = f"{count} path" if count == 1 else f"{count} paths"
+    return [f"{source.display} has uncommitted changes ({paths}); the last commit is documented, without them."]
 
 
 def _lfs_note(folder: Path, files: tuple[TrackedFile, ...]) -> list[str]:

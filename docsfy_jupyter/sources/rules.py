@@ -199,6 +199,7 @@ def _parse_path(text: str, policy: SourcePolicy) -> Source:
         raise SourceRefused(f"Local repositories are not allowed on this server; see {PATHS_TRAIT}.")
     if not text or _CONTROL.search(text):
         raise BadRequest("repo_path is empty or holds control characters.")
+    text = os.path.expanduser(text)  # of the user whose server this is
     if not os.path.isabs(text):
         raise BadRequest("repo_path must be absolute: the server does not know what it would be relative to.")
     path = Path(os.path.normpath(text))

@@ -102,11 +102,12 @@ class Board {
 
   toggleForm() {
     this.drawForm(!this.form.open);
+    if (!this.form.open && this.note.dataset.kind === "bad") this.say(""); // it was of what the form asked for
     (this.form.open ? this.form.repo : this.create).focus();
   }
 
   drawForm(open = this.form.open) {
-    const drawn = { open, again: null, fixed: {}, provider: "", model: "", busy: this.starting, starting: this.starting, primary: true };
+    const drawn = { open, again: null, fixed: {}, said: this.note.textContent, provider: "", model: "", busy: this.starting, starting: this.starting, primary: true };
     keepFocus(this.frame, () => this.form.draw(drawn), () => this.create.focus());
     setAttribute(this.create, "aria-expanded", String(open));
     setAttribute(this.create, "class", open ? "" : "docsfy-primary"); // one button stands out, the likeliest

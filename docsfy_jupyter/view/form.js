@@ -18,11 +18,12 @@ class RunForm {
     this.fixed = {}; // what a run of a new variant has besides
     this.paying = null; // the body whose price is asked about
     this.open = false;
+    this.foresaw = { text: "", refused: false };
     this.build(label, named);
   }
 
   build(label, named) {
-    const hint = "A URL, or the path of a repository on the server's disk.";
+    const hint = "A URL, or the whole path of a repository on the server's disk: /home/me/project or ~/project.";
     this.repo = this.input("repo", { placeholder: "https://github.com/owner/repository", "aria-describedby": `${this.id}-repo-hint` });
     this.provider = this.input("provider", { list: `${this.id}-providers`, placeholder: named && "local" });
     this.model = this.input("model", { list: `${this.id}-models`, placeholder: named && "the provider's own" });
@@ -115,12 +116,11 @@ class RunForm {
     this.paying = null; // what was asked about is something else now
     this.drawPrice();
     const nothing = !this.open || ("repo_path" in body && !body.repo_path);
-    const [text, refused] = nothing ? ["", false] : await this.host.estimate(body).then((found) => [found?.text ?? "", Boolean(found?.unavailable)], (error) => [error.message, true]);
+    const told = (found) => ({ text: found?.text ?? "", refused: Boolean(found?.unavailable) });
+    const foresaw = nothing ? told(null) : await this.host.estimate(body).then(told, (error) => ({ text: error.message, refused: true }));
     if (mine !== this.foresight) return; // something has changed since
-    const news = text === this.said ? "" : text;
-    setText(this.foreseen, news);
-    setAttribute(this.foreseen, "class", `docsfy-foreseen${refused ? " docsfy-bad" : ""}`);
-    this.foreseen.hidden = !news;
+    this.foresaw = foresaw;
+    this.drawForeseen();
   }
 
   // -- drawing
@@ -134,7 +134,8 @@ class RunForm {
     const opened = open && !this.open;
     this.open = open;
     this.again = again;
-    this.said = said; // the message that stands above the form: it is not said below once more
+    this.said = said;
+    this.drawForeseen();
     this.fixed = fixed;
     this.frame.hidden = !open;
     this.repoField.hidden = Boolean(again);
@@ -149,6 +150,15 @@ class RunForm {
     setBusy(this.submit, busy);
     setAttribute(this.submit, "class", primary ? "docsfy-primary" : "");
     setText(this.submit, starting ? "Starting…" : again ? "Regenerate" : "Generate");
+  }
+
+  /** What stands above the form as a message already is not said below once more. */
+  drawForeseen() {
+    const { text, refused } = this.foresaw;
+    const news = text === this.said ? "" : text;
+    setText(this.foreseen, news);
+    setAttribute(this.foreseen, "class", `docsfy-foreseen${refused ? " docsfy-bad" : ""}`);
+    this.foreseen.hidden = !news;
   }
 
   /** Fill in who writes, whenever that is somebody else than before; what a person wrote stays meanwhile. */

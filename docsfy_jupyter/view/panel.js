@@ -57,6 +57,7 @@ class Panel {
     this.message = make("p", { class: "docsfy-message", role: "alert" });
     this.offline = make("p", { class: "docsfy-quiet", role: "status" });
     this.info = make("dl", { class: "docsfy-info" });
+    this.notes = make("div", { class: "docsfy-quiet docsfy-notes" });
     this.checks = make("div", { class: "docsfy-checks" });
     this.log = new ActivityLog();
     this.actions = make("div", { class: "docsfy-actions" });
@@ -71,6 +72,7 @@ class Panel {
       draw: () => this.draw(),
     };
     this.form = new RunForm(id, host, "Generate documentation");
+    this.form.frame.addEventListener("keydown", (event) => event.key === "Escape" && this.closeForm());
     this.barred = make("p", { class: "docsfy-quiet" }, READ_ONLY);
     this.asOf = make("p", { class: "docsfy-quiet docsfy-as-of" });
     this.live = make("p", { class: "docsfy-heard", role: "status" });
@@ -78,7 +80,7 @@ class Panel {
       "section",
       { class: "docsfy-panel", "aria-labelledby": `${id}-title` },
       make("header", {}, make("div", { class: "docsfy-names" }, this.title, this.ref), this.chip),
-      this.where, this.bar, this.numbers, this.message, this.info, this.log.frame, this.checks, this.actions, this.confirm, this.deletion, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
+      this.where, this.bar, this.numbers, this.message, this.info, this.notes, this.log.frame, this.checks, this.actions, this.confirm, this.deletion, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
     );
   }
 
@@ -102,6 +104,7 @@ class Panel {
     this.drawBar(view);
     this.drawMessage(view, notice);
     this.drawInfo(view);
+    this.drawNotes(view?.notes ?? []);
     this.log.draw(view?.log ?? []);
     this.drawChecks(view?.checks ?? []);
     this.drawActions(view, notice);
@@ -183,6 +186,15 @@ class Panel {
     this.info.hidden = !items.length;
   }
 
+  /** What is to be known of the repository: changes that are not committed, say. */
+  drawNotes(notes) {
+    const text = JSON.stringify(notes);
+    if (text === this.notesText) return;
+    this.notesText = text;
+    refill(this.notes, ...notes.map((note) => make("p", {}, note)));
+    this.notes.hidden = !notes.length;
+  }
+
   /** What a check of the pages found, folded; a list that somebody opened stays open. */
   drawChecks(checks) {
     const text = JSON.stringify(checks);
@@ -225,7 +237,7 @@ class Panel {
     } else {
       node ??= make("button", { type: "button", "data-action": id, on: { click: () => this.press(id) } });
       setAttribute(node, "class", id === "abort" ? "docsfy-danger" : id === "resume" ? "docsfy-primary" : "");
-      if (id === "regenerate") setAttribute(node, "aria-expanded", String(this.form.open));
+      if (id === "regenerate") setAttribute(node, "aria-expanded", String(this.wantsForm(view, this.watch.state.notice)));
       setBusy(node, this.pending !== null);
     }
     setText(node, this.pending === id ? DOING[id] ?? label : label);
@@ -326,17 +338,28 @@ class Panel {
     }
   }
 
-  drawForm(view, notice) {
+  wantsForm(view, notice) {
     const missing = !view && (notice?.kind === "missing" || notice?.kind === "deleted");
     const again = view && notice?.kind !== "login" && view.status !== "generating";
-    const open = !this.watch.readOnly && (missing || (again && (this.formOpen ?? ["error", "aborted"].includes(view.status))));
+    return Boolean(!this.watch.readOnly && (missing || (again && (this.formOpen ?? ["error", "aborted"].includes(view.status)))));
+  }
+
+  /** A form that a button has opened closes again. */
+  closeForm() {
+    if (!this.actions.querySelector('[data-action="regenerate"]')) return;
+    this.formOpen = false;
+    this.draw();
+    this.focusAction("regenerate");
+  }
+
+  drawForm(view, notice) {
     const { name, branch, provider, model } = this.watch.key;
     this.form.draw({
-      open: Boolean(open),
+      open: this.wantsForm(view, notice),
       again: view && this.again(),
       fixed: branch ? { name, branch } : { name },
       repo: view?.repo_url,
-      said: view?.error_message,
+      said: this.messageText,
       provider: view?.ai_provider ?? provider,
       model: view?.ai_model ?? model,
       busy: this.pending !== null,

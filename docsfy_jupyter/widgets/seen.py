@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any, Literal
 from docsfy_jupyter import errors
 from docsfy_jupyter.client.waiting import Polled
 from docsfy_jupyter.models import Variant, VariantKey, iso
-from docsfy_jupyter.screen import html_form, plain_form, screen
+from docsfy_jupyter.screen import html_form, plain_form, screen, still_html
 
 Kind = Literal["loading", "missing", "deleted", "login", "refused", "unreachable", "ambiguous"]
 _STOPPING = ("login", "refused", "ambiguous")  # asking again cannot help until somebody does something
@@ -115,7 +116,9 @@ class Seen:
                 "text/plain": plain_form(self.variant, self.as_of),
                 "text/html": html_form(self.variant, self.as_of, panel_id),
             }
-        return {"text/plain": f"{named(key)} · {self.words}"}
+        words = f"{named(key)} · {self.words}"
+        # HTML here too: beside a live panel, which hides its still, the same words would stand twice
+        return {"text/plain": words, "text/html": still_html(panel_id, f"<p>{html.escape(words)}</p>")}
 
     @property
     def step(self) -> tuple[Any, ...]:

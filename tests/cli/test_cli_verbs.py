@@ -72,6 +72,16 @@ def test_a_variant_goes_through_every_subcommand(run: Run, shared_repo: Path, tm
     assert err.startswith("Error: There is no project 'via-cli'")
 
 
+def test_who_has_not_committed_is_told_that_it_is_not_documented(run: Run, demo_repo: Path) -> None:
+    common = (str(demo_repo), "--provider", "fake", "--model", "pages=1", "--name", "uncommitted")
+    assert "Note" not in run("generate", *common)[1]
+    (demo_repo / "new.py").write_text("x = 1\n")
+    note = f"{demo_repo.resolve()} has uncommitted changes (1 path); the last commit is documented, without them."
+    for row in (document(run, "generate", *common), document(run, "status", "uncommitted")):
+        assert (row["current_stage"], row["notes"]) == ("up_to_date", [note])
+    assert f"\nNote: {note}\n" in run("status", "uncommitted")[1]
+
+
 def test_render_without_a_name_renders_all_and_tells_which_failed(
     start_server: Callable[..., Server], demo_repo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -248,7 +248,9 @@ def test_the_overview_says_what_is_wrong_with_a_new_one(board_server: Server, se
     form.locator(".docsfy-foreseen.docsfy-bad", has_text="nothing").wait_for()
     form.get_by_role("button", name="Generate").click()
     page.locator(".docsfy-message.docsfy-bad", has_text="nothing").wait_for()
+    form.locator(".docsfy-foreseen").wait_for(state="hidden")  # it stands above
     page.get_by_role("button", name="New").click()
+    page.locator(".docsfy-message").first.wait_for(state="hidden")  # it was of a form that is gone
     assert "New" in page.locator(".docsfy-primary:visible").all_text_contents()
 
 

@@ -16,9 +16,11 @@ from panels import StatusPage
 from playwright.sync_api import expect
 
 from docsfy_jupyter.cli.output import checks_of, run_line
-from docsfy_jupyter.models import Finding, Variant
+from docsfy_jupyter.errors import NotFound
+from docsfy_jupyter.models import Finding, Variant, VariantKey
 from docsfy_jupyter.progress import describe
 from docsfy_jupyter.screen import html_form, local_time, plain_form
+from docsfy_jupyter.widgets.seen import Seen
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -127,6 +129,12 @@ def test_the_text_forms_list_what_was_not_found() -> None:
 
 
 @pytest.mark.browser
+def test_where_there_is_no_row_the_live_panel_hides_its_still_too() -> None:
+    still = Seen().failed(NotFound("no"), NOW).still(VariantKey("<n>", "", "local", "static", ""), "p-1")
+    assert still["text/plain"] == "<n> · local/static · not generated yet"
+    assert still["text/html"] == '<div class="docsfy-still" data-docsfy-panel="p-1"><p>&lt;n&gt; · local/static · not generated yet</p></div>'
+
+
 def test_the_browser_shows_the_very_same_texts(open_status: Callable[..., StatusPage]) -> None:
     shown = open_status()
     for name, case in CASES.items():

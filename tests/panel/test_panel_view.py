@@ -262,6 +262,50 @@ def test_what_the_panel_says_already_is_not_said_below_its_form_once_more(open_s
     expect(foreseen(shown)).to_be_hidden()
 
 
+def test_what_is_said_above_the_form_later_leaves_its_foot(open_status: Open) -> None:
+    shown = open_status()
+    refusal = {"detail": "The folder /r does not exist on the server."}
+    for pattern in ("**/api/estimate", "**/api/generate"):
+        shown.page.route(pattern, lambda route: route.fulfill(status=400, json=refusal))
+    shown.show(answer(CASES["ready"].row))
+    shown.page.get_by_role("button", name="Regenerate").click()
+    expect(foreseen(shown)).to_have_text(refusal["detail"])
+    shown.page.get_by_role("button", name="Regenerate").last.click()
+    expect(shown.page.get_by_role("alert")).to_have_text(refusal["detail"])
+    expect(foreseen(shown)).to_be_hidden()
+
+
+def test_the_button_says_whether_its_form_is_open_and_escape_closes_it(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(answer(CASES["ready"].row))
+    button = shown.page.locator('[data-action="regenerate"]')
+    expect(button).to_have_attribute("aria-expanded", "false")
+    for closing in (lambda: shown.page.keyboard.press("Escape"), button.click):
+        button.click()
+        expect(button).to_have_attribute("aria-expanded", "true")
+        expect(shown.page.get_by_label("Provider")).to_be_focused()
+        closing()
+        expect(button).to_have_attribute("aria-expanded", "false")
+        expect(shown.page.get_by_label("Provider")).to_be_hidden()
+        expect(button).to_be_focused()
+
+
+def test_escape_closes_no_form_that_nothing_could_open_again(open_status: Open) -> None:
+    shown = open_status()
+    shown.show(answer(CASES["failed pages"].row))
+    shown.page.get_by_label("Provider").press("Escape")
+    expect(shown.page.get_by_label("Provider")).to_be_focused()
+
+
+def test_notes_on_the_repository_are_shown_and_go_with_the_run_that_had_them(open_status: Open) -> None:
+    row = CASES["ready"].row.changed(notes=("/r has uncommitted changes (2 paths); <b>",))
+    shown = open_status()
+    shown.show(answer(row))
+    expect(shown.page.locator(".docsfy-notes p")).to_have_text(["/r has uncommitted changes (2 paths); <b>"])
+    shown.show(answer(row.changed(notes=())))
+    expect(shown.page.locator(".docsfy-notes")).to_be_hidden()
+
+
 def test_the_form_sends_a_cost_limit_and_the_credential_of_what_is_cloned(open_status: Open) -> None:
     shown = open_status()
     sent: list[Any] = []

@@ -134,7 +134,7 @@ def test_a_credential_variable_must_be_set_and_not_the_servers_own() -> None:
 
 
 @pytest.mark.case("G13")
-def test_a_folder_must_be_an_absolute_repository(tmp_path: Path) -> None:
+def test_a_folder_must_be_an_absolute_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("x")
     for path, said in [
         ("relative/r", "absolute"),
@@ -146,6 +146,8 @@ def test_a_folder_must_be_an_absolute_repository(tmp_path: Path) -> None:
             parse_path(path)
     subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "it's a.git")], check=True)
     assert parse_path(tmp_path / "it's a.git").name == "it's a"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse_path("~/it's a.git").display == str(tmp_path / "it's a.git")
     with pytest.raises(SourceRefused, match=r"c\.DocsfyApp\.allow_local_paths"):
         parse_path(tmp_path, SourcePolicy(allow_local_paths=False))
 
