@@ -6,7 +6,7 @@ import re
 from importlib.resources import files
 
 _PAGES = ("overview.js", "page.css", "page.js", "status.js")
-_PARTS = ("dashboard.js", "dom.js", "form.js", "link.js", "log.js", "panel.css", "panel.js", "watch.js")
+_PARTS = ("dashboard.js", "dom.js", "form.js", "link.js", "log.js", "panel.css", "panel.js", "remarks.js", "watch.js")
 ASSETS = (*_PAGES, *_PARTS)
 
 # The modules keep to these forms: one import a line, and exports of declarations or, a line each, of names.

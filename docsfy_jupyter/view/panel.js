@@ -4,6 +4,7 @@ import { clock, duration, focusOn, focused, keepFocus, make, makeQuestion, refil
 import { RunForm } from "./form.js";
 import { Browser, Kernel, READ_ONLY } from "./link.js";
 import { ActivityLog } from "./log.js";
+import { Remarks } from "./remarks.js";
 import { STOPPED, Watch } from "./watch.js";
 
 const LOOKING = new Set(["open", "download"]); // what changes nothing
@@ -57,8 +58,7 @@ class Panel {
     this.message = make("p", { class: "docsfy-message", role: "alert" });
     this.offline = make("p", { class: "docsfy-quiet", role: "status" });
     this.info = make("dl", { class: "docsfy-info" });
-    this.notes = make("div", { class: "docsfy-quiet docsfy-notes" });
-    this.checks = make("div", { class: "docsfy-checks" });
+    this.remarks = new Remarks();
     this.log = new ActivityLog();
     this.actions = make("div", { class: "docsfy-actions" });
     this.confirm = makeQuestion(`${id}-sure`, "Abort run", "Keep running", () => this.abort(), () => this.closeConfirm());
@@ -80,7 +80,7 @@ class Panel {
       "section",
       { class: "docsfy-panel", "aria-labelledby": `${id}-title` },
       make("header", {}, make("div", { class: "docsfy-names" }, this.title, this.ref), this.chip),
-      this.where, this.bar, this.numbers, this.message, this.info, this.notes, this.log.frame, this.checks, this.actions, this.confirm, this.deletion, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
+      this.where, this.bar, this.numbers, this.message, this.info, this.remarks.notes, this.log.frame, this.remarks.checks, this.actions, this.confirm, this.deletion, this.form.frame, this.form.price, this.barred, this.offline, this.asOf, this.live,
     );
   }
 
@@ -104,9 +104,8 @@ class Panel {
     this.drawBar(view);
     this.drawMessage(view, notice);
     this.drawInfo(view);
-    this.drawNotes(view?.notes ?? []);
     this.log.draw(view?.log ?? []);
-    this.drawChecks(view?.checks ?? []);
+    this.remarks.draw(view ?? {});
     this.drawActions(view, notice);
     this.drawForm(view, notice);
     setText(this.offline, offline ? `Not connected since ${clock(offline)}; trying again.` : "");
@@ -184,29 +183,6 @@ class Panel {
       ...items.map(([name, value, link]) => make("div", {}, make("dt", {}, name), make("dd", {}, link?.startsWith("https://") ? make("a", { href: link, target: "_blank", rel: "noopener" }, value) : value))),
     );
     this.info.hidden = !items.length;
-  }
-
-  /** What is to be known of the repository: changes that are not committed, say. */
-  drawNotes(notes) {
-    const text = JSON.stringify(notes);
-    if (text === this.notesText) return;
-    this.notesText = text;
-    refill(this.notes, ...notes.map((note) => make("p", {}, note)));
-    this.notes.hidden = !notes.length;
-  }
-
-  /** What a check of the pages found, folded; a list that somebody opened stays open. */
-  drawChecks(checks) {
-    const text = JSON.stringify(checks);
-    if (text === this.checksText) return;
-    this.checksText = text;
-    const open = [...this.checks.children].map((list) => list.open);
-    const group = ({ title, items }) => [...(title ? [make("p", {}, title)] : []), ...(items.length ? [make("ul", {}, ...items.map((item) => make("li", {}, item)))] : [])];
-    refill(
-      this.checks,
-      ...checks.map(({ title, groups }, index) => make("details", { open: open[index] ?? false }, make("summary", {}, title), make("div", {}, ...groups.flatMap(group)))),
-    );
-    this.checks.hidden = !checks.length;
   }
 
   // -- what can be done
