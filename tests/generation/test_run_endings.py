@@ -78,6 +78,8 @@ async def test_readers_are_told_at_once_and_the_database_when_it_can(
             await start(manager, demo_repo, model)
         with pytest.raises(StoreUnavailable, match="No space left"):
             await manager.delete(key, "me")
+        with pytest.raises(StoreUnavailable, match="No space left"):
+            await manager.render(key)
         with pytest.raises(NotGenerating, match=f"it is {outcome.value}"):
             await manager.abort(key, "me")
         assert manager.find(key) == row

@@ -40,6 +40,24 @@ def complete(sites: SiteVersions) -> Path:
     return version
 
 
+def test_a_version_that_cannot_be_published_whole_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sites = SiteVersions(tmp_path)
+    before, after = complete(sites), complete(sites)
+    sites.publish(before)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "touch", full)  # by which the version before is retired
+        with pytest.raises(OSError, match="No space left"):
+            sites.publish(after)
+    assert sites.current() == before
+    sites.publish(after)
+    sites.remove_old(0)
+    assert (sites.current(), before.exists()) == (after, False)
+
+
 @pytest.mark.case("S05")
 def test_the_old_site_stays_current_until_the_new_one_is_published(tmp_path: Path) -> None:
     sites = SiteVersions(tmp_path / "site")
