@@ -50,10 +50,11 @@ class SiteVersions:
         if version.parent != self.root or not _VERSION.match(version.name) or not (version / "index.html").is_file():
             raise ValueError(f"{version.name} is not a complete version of this site")
         before = self.current()
-        if before is not None and before != version:
-            self._beside(before, "retired").touch()  # it counts once this is not the current one; from then on nothing may fail
+        retired = self._beside(before, "retired") if before is not None and before != version else None
         aside = self.root / f"current.{uuid.uuid4().hex}.part"
         try:
+            if retired is not None:
+                retired.touch()  # it counts once the version is not the current one; from then on nothing may fail
             with aside.open("w", encoding="ascii") as pointer:
                 pointer.write(version.name + "\n")
                 pointer.flush()
@@ -61,6 +62,8 @@ class SiteVersions:
             aside.replace(self._pointer)
         except BaseException:  # no room for it
             aside.unlink(missing_ok=True)
+            if retired is not None:
+                retired.unlink(missing_ok=True)
             raise
 
     def current(self) -> Path | None:
@@ -88,7 +91,7 @@ class SiteVersions:
             reader = self._beside(version, f"reader-{uuid.uuid4().hex}")
             reader.touch()
             try:
-                if version.is_dir():  # not removed between the look at the pointer and now
+                if self.current() == version:  # still: whoever replaces it from now on sees that it is read, before removing it
                     yield version
                     return
             finally:

@@ -144,6 +144,24 @@ def archived(sites: SiteVersions, target: Path) -> str:
     return site.name
 
 
+def test_a_version_that_was_replaced_before_its_reader_could_be_seen_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sites = SiteVersions(tmp_path)
+    old, now = complete(sites), complete(sites)
+    sites.publish(old)
+    beside = sites._beside
+
+    def overtaken(version: Path, what: str) -> Path:
+        if version == old and what.startswith("reader-") and sites.current() == old:
+            sites.publish(now)  # whoever removes old versions may have looked for readers by now
+        return beside(version, what)
+
+    monkeypatch.setattr(sites, "_beside", overtaken)
+    with sites.reading() as read:
+        assert read == now
+
+
 def test_the_published_version_is_found_although_it_is_replaced_and_removed_while_it_is_looked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
