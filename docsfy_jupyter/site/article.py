@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from docsfy_jupyter.site.breaks import let_break
 from docsfy_jupyter.site.jobs import SitePage
 from docsfy_jupyter.site.links import Links, PageLinks
 from docsfy_jupyter.site.markdown import Heading, Page, parse, plain, render
@@ -83,7 +84,7 @@ def write(article: Article, links: Links, earlier: WrittenPages) -> Written:
         anchors=sorted(page.anchors),
         diagrams=page.diagrams,
         words=len(article.source.split()),
-        body=clean(render(page), own.resolve),
+        body=let_break(clean(render(page), own.resolve)),
         contents=templates().get_template("contents.html.j2").render(contents=listed),
         sections=list(_sections(article.plan, page)),
         asked=[(tag, target, found) for (tag, target), found in own.asked.items()],

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment
-from markupsafe import Markup
 
 # Up to here every group is open: more would push the current one out of sight.
 _ALL_OPEN = 40
-# After a dot or a slash; after an underscore only within a part that is long by itself.
-_BREAKS = re.compile(r"(?<=[./])(?=\w)|(?<=\w{12}_)(?=\w)")
-
-
-def breakable(text: str) -> Markup:
-    """Let a dotted name break between its parts, so that a narrow column breaks it nowhere else."""
-    return Markup("<wbr>").join(_BREAKS.split(text))
 
 
 class Sidebar:

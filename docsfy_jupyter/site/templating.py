@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from docsfy_jupyter.site.sidebar import breakable
+from docsfy_jupyter.site.breaks import breakable
 
 
 @functools.cache

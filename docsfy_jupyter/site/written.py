@@ -22,7 +22,7 @@ from docsfy_jupyter.site.jobs import SitePage
 _HERE = Path(__file__).parent
 _LIBRARIES = (jinja2, markdown_it, mdit_py_plugins, nh3, pygments)  # importlib.metadata would take a tenth of the process's start
 # Of this folder, what a page's own HTML is made with; the frame around it is made anew each time.
-_MODULES = ("article.py", "code.py", "links.py", "markdown.py", "sidebar.py", "tags.py", "templating.py", "written.py")
+_MODULES = ("article.py", "breaks.py", "code.py", "links.py", "markdown.py", "tags.py", "templating.py", "written.py")
 _FILES = ("static/code.css", "templates/contents.html.j2")
 
 

@@ -136,7 +136,7 @@ def test_the_worker_gets_the_folder(site: Rendered) -> None:
     assert job_from_data(job_to_data(replace(job, earlier=None))).earlier is None
 
 
-@pytest.mark.parametrize("name", ["article.py", "sidebar.py", "templating.py", "static/code.css", "templates/contents.html.j2"])
+@pytest.mark.parametrize("name", ["article.py", "breaks.py", "templating.py", "static/code.css", "templates/contents.html.j2"])
 def test_another_renderer_makes_all_again(site: Rendered, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     other = site.folder / "renderer"
     shutil.copytree(Path(written.__file__).parent, other)
