@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from docsfy_jupyter.requests import GenerateRequest
 from docsfy_jupyter.sources.checkout import parse_tree
 from docsfy_jupyter.sources.git import open_git
 from docsfy_jupyter.sources.remote import default_branch, remote_head
-from docsfy_jupyter.sources.rules import Source, parse_source, same_repository, validate_ref
+from docsfy_jupyter.sources.rules import Source, comparable, parse_source, validate_ref
 from docsfy_jupyter.store.store import Store
 
 _LIMIT = 10.0  # seconds for git in a local repository
 _LATELY = 3600.0  # seconds in which a run is the one that was asked about
 _REMEMBERED = 200  # estimates
 _KEPT = ("pages", "calls", "tokens", "cost_usd", "seconds", "at_most", "basis")  # by the run; what came of it is in the history
+_address = lru_cache(2**15)(comparable)  # of rows, which hold no credentials: taking ten thousand apart stops the loop for 25 ms
 _Told = tuple[str, str, str, str, str | None, bool]  # owner, name, provider, model, branch, force
 
 
@@ -224,7 +226,8 @@ class Estimator:
 
     def _other_plan(self, source: Source) -> tuple[str, int] | None:
         """Return a variant of the same repository that has a plan, and how many pages; the latest of them."""
-        rows = [row for row in self._feed.rows() if same_repository(row.repo_url, source.display)]
+        wanted = _address(source.display)
+        rows = [row for row in self._feed.rows() if _address(row.repo_url) == wanted]
         for row in sorted(rows, key=lambda row: row.updated_at, reverse=True):
             plan = row.plan()
             if plan is not None and plan.pages():
