@@ -27,11 +27,13 @@ from docsfy_jupyter.sources.checkout import parse_tree
 from docsfy_jupyter.sources.git import open_git
 from docsfy_jupyter.sources.remote import default_branch, remote_head
 from docsfy_jupyter.sources.rules import Source, comparable, parse_source, validate_ref
+from docsfy_jupyter.store.costs import CallAverages
 from docsfy_jupyter.store.store import Store
 
 _LIMIT = 10.0  # seconds for git in a local repository
 _LATELY = 3600.0  # seconds in which a run is the one that was asked about
 _REMEMBERED = 200  # estimates
+_AVERAGES_LAST = 60.0  # seconds, for runs that begin one after the other and that nobody has asked about
 _KEPT = ("pages", "calls", "tokens", "cost_usd", "seconds", "at_most", "basis")  # by the run; what came of it is in the history
 _address = lru_cache(2**15)(comparable)  # of rows, which hold no credentials: taking ten thousand apart stops the loop for 25 ms
 _Told = tuple[str, str, str, str, str | None, bool]  # owner, name, provider, model, branch, force
@@ -64,6 +66,8 @@ class Estimator:
     ) -> None:
         self._settings, self._providers, self._feed = settings, providers, feed
         self._processes, self._folder = processes, folder
+        self._averages: dict[tuple[str, str], tuple[float, dict[str, CallAverages]]] = {}  # by provider and model, and when
+        self._asking = asyncio.Lock()
         self._told: dict[_Told, tuple[float, dict[str, Any]]] = {}  # by variant and force: when, and what its row keeps
 
     async def of(self, store: Store, request: GenerateRequest, user: str) -> dict[str, Any]:
@@ -93,7 +97,7 @@ class Estimator:
         local = await self._local(source, branch) if source.kind == "path" and branch else None
         work = await self._work(request.force, source, row, local)
         key = row.key if row else None
-        found = await self._estimate(store, provider, model, key, work, tokens_of(local[1]) if local else None)
+        found = await self._estimate(store, provider, model, key, work, tokens_of(local[1]) if local else None, 0.0)
         last = (await store.last_paid_run(key) if key else None) or {"pages": None, "cost_usd": None}
         answer = {
             "name": name,
@@ -151,18 +155,30 @@ class Estimator:
         work = await self._work(job.force, job.source, before, None)
         if work.pages is None:
             return None
-        return _kept(await self._estimate(store, job.provider, key.ai_model, key if before else None, work, None), asked=False)
+        known = key if before else None
+        return _kept(await self._estimate(store, job.provider, key.ai_model, known, work, None, _AVERAGES_LAST), asked=False)
 
     async def _estimate(
-        self, store: Store, provider: Provider, model: str, key: VariantKey | None, work: Work, size: int | None
+        self, store: Store, provider: Provider, model: str, key: VariantKey | None, work: Work, size: int | None, age: float
     ) -> Estimate:
         """Estimate work by what the variant's pages took, else by what all of the provider and model did."""
         basis: Basis = "variant"
         history = await store.call_averages(provider.name, model, key) if key else {}
         if "page" not in history:
-            basis, history = "model", await store.call_averages(provider.name, model)
+            basis, history = "model", await self._of_model(store, provider.name, model, age)
         lanes = provider.concurrent_pages or self._settings.max_concurrent_pages
         return _with_sources(estimate(provider, model, work, history, basis, lanes, size), basis, bool(history.get("page")))
+
+    async def _of_model(self, store: Store, provider: str, model: str, age: float) -> dict[str, CallAverages]:
+        """Return what the calls of a provider and model take, as it was `age` seconds ago at the most."""
+        async with self._asking:  # of a hundred runs that begin at once, the first asks for all
+            at, known = self._averages.get((provider, model), (float("-inf"), {}))
+            if time.monotonic() - at > age or "page" not in known:
+                known = await store.call_averages(provider, model)
+                self._averages[provider, model] = time.monotonic(), known
+                for old in list(self._averages)[:-_REMEMBERED]:
+                    del self._averages[old]
+            return known
 
     def _obstacle(self, provider: Provider, model: str) -> str | None:
         """Say why a run could not start; a program may be looked for in folders of a network."""
