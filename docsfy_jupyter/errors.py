@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -64,6 +64,10 @@ class InvalidBody(BadRequest):
         """Build the error from its faults, all of them in the message."""
         text = "; ".join(f"{f['path']}: {f['reason']}" if f["path"] else f["reason"] for f in faults)
         return cls(text, faults=list(faults))
+
+    def named(self, names: Mapping[str, str]) -> InvalidBody:
+        """Return the same error in the names that somebody wrote for the fields that are `names`."""
+        return InvalidBody.of([{**fault, "path": names.get(fault["path"], fault["path"])} for fault in self.details["faults"]])
 
 
 class BatchFileWrong(BadRequest):

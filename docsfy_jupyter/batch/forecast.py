@@ -11,6 +11,7 @@ from docsfy_jupyter.batch.present import left_out, present
 from docsfy_jupyter.batch.steps import unpublishable
 from docsfy_jupyter.batch.summary import paid
 from docsfy_jupyter.batch.variants import Wanted, called
+from docsfy_jupyter.client.asking import NAMES
 from docsfy_jupyter.client.batches import Row, key_of
 from docsfy_jupyter.client.steps import Request, Steps
 from docsfy_jupyter.money import lasting
@@ -85,6 +86,8 @@ def _estimate(wanted: Wanted) -> Steps[dict[str, Any]]:
     try:
         found = dict((yield Request("POST", "api/estimate", json=wanted.body(None), timeout=120)).json())
         return {**found, "refused": found.get("unavailable")}
+    except errors.InvalidBody as error:
+        return {"refused": error.named(NAMES).message}
     except errors.BadRequest as error:
         return {"refused": error.message}
     except (errors.NotFound, errors.Conflict, errors.ClientError):

@@ -15,6 +15,7 @@ from docsfy_jupyter.batch.present import left_out, present
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, from_row, without_row
 from docsfy_jupyter.batch.variants import Wanted
 from docsfy_jupyter.client import batches, verbs
+from docsfy_jupyter.client.asking import NAMES
 from docsfy_jupyter.client.batches import Row, key_of
 from docsfy_jupyter.client.folders import check_folder, holds_version, unpack_site
 from docsfy_jupyter.client.steps import Steps
@@ -177,7 +178,9 @@ def _note(state: State, number: int, item: Mapping[str, Any]) -> None:
         if "code" in item:
             state.joined.add(number)
     else:
-        state.settled[number] = without_row(state.wanted[number], "refused", item["detail"])
+        faults = item.get("faults")
+        reason = errors.InvalidBody.of(faults).named(NAMES).message if faults else item["detail"]
+        state.settled[number] = without_row(state.wanted[number], "refused", reason)
 
 
 def _watch(state: State, parameters: BatchParameters, tell: Listener) -> Steps[tuple[str, str] | None]:

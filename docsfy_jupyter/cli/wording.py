@@ -8,19 +8,13 @@ from typing import Any
 from docsfy_jupyter.errors import BatchFileWrong, DocsfyError
 
 _FLAGS = {
-    "ai_provider": "--provider",
-    "ai_model": "--model",
     "max_cost_usd": "--max-cost-usd",
-    "repo_url": "REPO",
-    "repo_path": "REPO",
+    "repo": "REPO",
     **{name: f"--{name}" for name in ("name", "provider", "model", "branch")},
 }
 # what messages call these things → what a person types here; the first that fits a place decides
 _WORDS = (
     (r"client\.list\(\), (`jupyter docsfy list`) and GET api/projects name all", r"\1 names all"),
-    (r"goes into repo_path", "is given by its path"),
-    (r"either repo_url or repo_path, one of the two", "one REPO"),
-    (r"\brepo_(?:url|path)\b", "REPO"),
     (r"\bmax_cost_usd\b", "--max-cost-usd"),
     (r"\boverwrite=True\b", "--force-output"),
     (r"connect\(url='([^']*)', token='…'\)", r"--url \1 --token …"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,13 @@ from urllib.parse import unquote
 import httpx
 
 from docsfy_jupyter import errors
-from docsfy_jupyter.addresses import is_url
+from docsfy_jupyter.client.asking import asked
 from docsfy_jupyter.client.saving import check_target, saving, target_file
 from docsfy_jupyter.client.started import Started
 from docsfy_jupyter.client.steps import Request, Selector, Steps, query_of, rows_of
 from docsfy_jupyter.models import Variant, VariantKey
 
 _MOST_LISTED = 10_000  # rows that the server sends in one answer
-_WITHOUT_SCHEME = re.compile(r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}(/[^/\s]+){2,}/?$")  # github.com/owner/name
 
 
 def generate(
@@ -63,8 +61,7 @@ def generate(
     ------
     BadRequest, SourceRefused, ProviderUnavailable, Conflict, ClientError
     """
-    body = _body(repo, more, branch=branch, name=name, force=force, ai_provider=provider, ai_model=model)
-    started = (yield Request("POST", "api/generate", json=body, timeout=60)).json()
+    started = yield from asked("generate", repo, more, provider=provider, model=model, branch=branch, name=name, force=force)
     answer = yield Request("GET", f"api/projects/by-id/{started['generation_id']}")
     return Started.from_json(answer.json())
 
@@ -98,34 +95,7 @@ def estimate(
     ------
     BadRequest, SourceRefused, ProviderUnavailable, Conflict, ClientError
     """
-    body = _body(repo, more, branch=branch, name=name, force=force, ai_provider=provider, ai_model=model)
-    return dict((yield Request("POST", "api/estimate", json=body, timeout=60)).json())
-
-
-def _body(repo: str | Path | None, more: Mapping[str, Any], **named: Any) -> dict[str, Any]:
-    """Return the body of a request for a run, without what nobody gave."""
-    given = {key: value for key, value in {**named, **_source(repo)}.items() if value is not None}
-    if twice := sorted(given.keys() & more.keys()):
-        raise errors.BadRequest(f"{', '.join(twice)} was passed under two names; pass it once.")
-    body = {**given, **{key: value for key, value in more.items() if value is not None}}
-    if "repo_path" in body:
-        body["repo_path"] = os.path.abspath(os.path.expanduser(body["repo_path"]))
-    return body
-
-
-def _source(repo: str | Path | None) -> dict[str, str]:
-    """Return the field that names a repository; a folder that is here wins over what looks like a URL."""
-    if repo is None:
-        return {}
-    text = str(repo).strip()
-    if not text:
-        raise errors.BadRequest("No repository was named: give a URL such as https://host/owner/repository, or a folder's path.")
-    here = isinstance(repo, Path) or os.path.exists(os.path.expanduser(text))
-    if not here and is_url(text):
-        return {"repo_url": text}
-    if not here and _WITHOUT_SCHEME.match(text):
-        raise errors.BadRequest(f"There is no folder {text}. For the repository on that host name it whole: https://{text}")
-    return {"repo_path": str(repo)}
+    return (yield from asked("estimate", repo, more, provider=provider, model=model, branch=branch, name=name, force=force))
 
 
 def get(variant: Selector, provider: str | None = None, model: str | None = None, *, branch: str | None = None) -> Steps[Variant]:

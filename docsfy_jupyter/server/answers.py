@@ -50,11 +50,12 @@ class Accepted(Answer):
 
 
 class Refused(Answer):
-    """An item of a batch that was not started; with the run in progress, where that is why."""
+    """An item of a batch that was not started; with the run in progress or every fault of its body, where that is why."""
 
     detail: str
     code: str
     generation_id: str | None = None
+    faults: list[dict[str, str]] | None = None
 
 
 class BatchStarted(Answer):

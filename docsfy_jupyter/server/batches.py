@@ -96,9 +96,9 @@ class Batches:
                 raise Conflict("The batch was aborted before this run was started.")
             return accepted(await self._manager.generate(validated(GenerateRequest, item), user, batch))
         except DocsfyError as error:
-            # whoever asked may watch the run that is in progress already
-            watched = {"generation_id": error.details["generation_id"]} if "generation_id" in error.details else {}
-            return {"detail": error.message, "code": error.code, **watched}
+            # whoever asked may watch the run that is in progress already, or name the faulty fields in words of their own
+            more = {name: value for name, value in error.details.items() if name in ("generation_id", "faults")}
+            return {"detail": error.message, "code": error.code, **more}
 
 
 def accepted(row: Variant) -> dict[str, Any]:

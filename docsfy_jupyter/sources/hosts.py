@@ -42,7 +42,7 @@ class HasPrivateRule(Protocol):
 def refuse_odd_host(host: str) -> None:
     """Refuse hosts that git and this check could read differently."""
     if not host:
-        raise BadRequest("repo_url names no host.")
+        raise BadRequest("The repository's URL names no host.")
     if host.startswith("-"):
         raise SourceRefused("The host begins with a dash: that is an option, no host.")
     if not _HOST.match(host):

@@ -114,7 +114,7 @@ def parse_source(
         raise BadRequest("Give either repo_url or repo_path, one of the two.")
     if repo_path is not None:
         if credential_env is not None:
-            raise BadRequest("credential_env is for a repo_url; a local repository needs no credentials.")
+            raise BadRequest("credential_env is for a URL; a local repository needs no credentials.")
         return _parse_path(repo_path, policy)
     source = _parse_url(repo_url or "", policy, credential_env)
     if credential_env is not None:
@@ -124,14 +124,14 @@ def parse_source(
 
 def _parse_url(url: str, policy: SourcePolicy, credential_env: str | None) -> Source:
     if not url.strip():
-        raise BadRequest("repo_url is empty: it needs an address such as https://host/owner/repository.")
+        raise BadRequest("The repository's URL is empty: it needs an address such as https://host/owner/repository.")
     if url.startswith("-"):
-        raise SourceRefused("repo_url begins with a dash: that is an option, no address.")
+        raise SourceRefused("The repository's URL begins with a dash: that is an option, no address.")
     if _CONTROL.search(url) or re.search(r"\s|\\", url):
-        raise SourceRefused("repo_url holds spaces, backslashes or control characters: that is no address of a repository.")
+        raise SourceRefused("The repository's URL holds spaces, backslashes or control characters: that is no address.")
     if re.match(r"^[A-Za-z0-9+.-]+::", url):
         raise SourceRefused(
-            "repo_url names a git remote helper (…::…), which would run programs of its own; this is never allowed."
+            "The repository's URL names a git remote helper (…::…), which would run programs of its own; this is never allowed."
         )
     if "://" in url:
         source = _parse_full_url(url, policy, credential_env)
@@ -140,7 +140,7 @@ def _parse_url(url: str, policy: SourcePolicy, credential_env: str | None) -> So
         source = Source("url", url, url, _last_part(match["path"]), credential_env)
     else:
         raise BadRequest(
-            "repo_url is no address such as https://host/owner/repository; a folder on this machine goes into repo_path."
+            "The repository's URL is none such as https://host/owner/repository; a folder on this machine is given by its path."
         )
     refuse_odd_host(source.host)
     if not policy.allow_private_hosts:
@@ -155,16 +155,16 @@ def _parse_full_url(url: str, policy: SourcePolicy, credential_env: str | None) 
         parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        raise BadRequest("repo_url is not a valid address: check the host and the port.") from None
+        raise BadRequest("The repository's URL is not valid: check the host and the port.") from None
     _refuse_scheme(parts.scheme.lower(), policy)
     if not parts.hostname:
-        raise BadRequest("repo_url names no host.")
+        raise BadRequest("The repository's URL names no host.")
     return Source("url", url, _without_credentials(parts), _last_part(parts.path), credential_env)
 
 
 def _refuse_scheme(scheme: str, policy: SourcePolicy) -> None:
     if scheme == "file":
-        raise SourceRefused("file:// addresses are not allowed; a repository on this machine goes into repo_path.")
+        raise SourceRefused("file:// addresses are not allowed; a repository on this machine is given by its path.")
     if scheme not in _KNOWN_SCHEMES:
         raise SourceRefused(f"Addresses with {scheme}:// are not supported; use one of: {', '.join(policy.allowed_schemes)}.")
     if scheme not in policy.allowed_schemes:
@@ -198,21 +198,21 @@ def _parse_path(text: str, policy: SourcePolicy) -> Source:
     if not policy.allow_local_paths:
         raise SourceRefused(f"Local repositories are not allowed on this server; see {PATHS_TRAIT}.")
     if not text or _CONTROL.search(text):
-        raise BadRequest("repo_path is empty or holds control characters.")
+        raise BadRequest("The repository's path is empty or holds control characters.")
     text = os.path.expanduser(text)  # of the user whose server this is
     if not os.path.isabs(text):
-        raise BadRequest("repo_path must be absolute: the server does not know what it would be relative to.")
+        raise BadRequest("The repository's path must be absolute: the server does not know what it would be relative to.")
     path = Path(os.path.normpath(text))
     try:
         if not path.exists():
-            raise BadRequest(f"repo_path {path} does not exist on the server.")
+            raise BadRequest(f"The repository {path} does not exist on the server.")
         if not path.is_dir():
-            raise BadRequest(f"repo_path {path} is a file; it must be the folder of a git repository.")
+            raise BadRequest(f"{path} is a file; it must be the folder of a git repository.")
         repository = (path / ".git").exists() or all((path / part).exists() for part in ("HEAD", "objects", "refs"))
     except OSError as error:
-        raise BadRequest(f"repo_path {path} cannot be read: {error.strerror}.") from None
+        raise BadRequest(f"The repository {path} cannot be read: {error.strerror}.") from None
     if not repository:
-        raise BadRequest(f"repo_path {path} is not a git repository: there is no .git in it. Give the repository's top folder.")
+        raise BadRequest(f"{path} is not a git repository: there is no .git in it. Give the repository's top folder.")
     return Source("path", str(path), str(path), _last_part(str(path)))
 
 

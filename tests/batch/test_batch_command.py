@@ -92,13 +92,18 @@ def test_six_variants_of_three_repositories_until_all_are_up_to_date(bench: Benc
 
 def test_a_dry_run_ends_with_the_code_that_the_batch_would_end_with(bench: Bench) -> None:
     bench.repo("dry")
-    file = bench.file("dry.yaml", [{"repo": "dry", "provider": "nope"}, {"repo": "dry", "provider": "local"}])
+    wrong = [{"repo": "dry", "provider": ".."}, {"repo": "gone"}, {"repo": "dry", "provider": "nope"}]
+    file = bench.file("dry.yaml", [*wrong, {"repo": "dry", "provider": "local"}])
     code, dry = bench.batch(file, "--dry-run")
-    assert [(one["state"], one["runs"]) for one in dry["variants"]] == [("refused", False), ("new", True)]
+    assert [(one["state"], one["runs"]) for one in dry["variants"]] == [("refused", False)] * 3 + [("new", True)]
     assert code == 1
     assert bench.rows("dry") == []
     code, document = bench.batch(file)
-    assert (code, document["counts"]) == (1, {"ready": 1, "refused": 1})
+    assert (code, document["counts"]) == (1, {"ready": 1, "refused": 3})
+    for said in (dry, document):  # in the words of the file, not in those of the request
+        first, second = (one["reason"] for one in said["variants"][:2])
+        assert first.startswith("provider: '..' cannot be part of an address")
+        assert second == f"The repository {bench.folder / 'gone'} does not exist on the server."
     assert bench.batch(bench.file("dry2.yaml", [{"repo": "dry", "provider": "local"}]), "--dry-run")[0] == 0
 
 

@@ -133,7 +133,8 @@ def test_delete_asks_in_a_terminal(
 REFUSED = {
     ("generate", ""): "No repository was named: give a URL such as https://host/owner/repository, or a folder's path.",
     ("generate", "github.com/a/b"): "There is no folder github.com/a/b. For the repository on that host name it whole: https://github.com/a/b",
-    ("generate", "/nowhere"): "REPO /nowhere does not exist on the server.",
+    ("generate", "/nowhere"): "The repository /nowhere does not exist on the server.",
+    ("generate", "/" + "x" * 4000): "REPO: String should have at most 4000 characters",
     ("generate", "file:///x"): "file:// addresses are not allowed; a repository on this machine is given by its path.",
     ("generate", ".", "--name", "a b"): "--name: 'a b' cannot be the name of a project: English letters, digits, '.', '_' and '-', a letter or digit first, at most 100 characters",
     ("generate", ".", "--max-cost-usd", "-1"): "--max-cost-usd: Input should be greater than 0",

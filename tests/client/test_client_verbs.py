@@ -152,10 +152,22 @@ def test_every_refusal_has_its_own_class(client: DocsfyClient, shared_repo: Path
     with pytest.raises(InvalidBody) as error:
         client.generate(shared_repo, name="../x", branch="")
     assert len(error.value.details["faults"]) == 2
-    with pytest.raises(InvalidBody, match="exactly one of repo_url and repo_path"):
+    with pytest.raises(BadRequest, match="Two repositories were named; pass one, as repo"):
         client.generate(shared_repo, repo_url="https://example.org/x")
     with pytest.raises(BadRequest, match="ai_model was passed under two names"):
         client.generate(shared_repo, model="a", ai_model="b")
+
+
+def test_a_refusal_is_told_in_the_words_that_the_caller_used(client: DocsfyClient, shared_repo: Path) -> None:
+    for verb in (client.generate, client.estimate):
+        with pytest.raises(BadRequest, match=r"^No repository was named: give a URL"):
+            verb(None)
+        with pytest.raises(BadRequest, match=r"^The repository /nonexist does not exist on the server\.$"):
+            verb("/nonexist")
+        with pytest.raises(InvalidBody, match=r"^repo: String should have at most 4000 characters; provider: '\.\.' cannot be part"):
+            verb("/" + "x" * 4000, provider="..")
+        with pytest.raises(InvalidBody, match=r"^ai_provider: '\.\.' cannot be part"):
+            verb(shared_repo, ai_provider="..")
 
 
 def test_a_run_that_fails_is_raised_with_its_row_and_has_no_site(client: DocsfyClient, shared_repo: Path, tmp_path: Path) -> None:

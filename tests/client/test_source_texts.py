@@ -8,7 +8,7 @@ import pytest
 from panel_states import variant
 
 from docsfy_jupyter.addresses import is_url
-from docsfy_jupyter.client import verbs
+from docsfy_jupyter.client import asking
 from docsfy_jupyter.errors import BadRequest
 from docsfy_jupyter.screen import source
 
@@ -33,7 +33,7 @@ TEXTS = {
 def test_a_url_is_told_from_a_path_in_one_way(text: str, url: bool) -> None:
     field = "repo_url" if url else "repo_path"
     assert is_url(text) is url
-    assert list(verbs._source(text)) == [field]
+    assert list(asking._source(text)) == [field]
     row = variant(repo_url=text)
     assert source(row) == {field: text}
 
@@ -42,18 +42,18 @@ def test_a_folder_that_is_here_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "git@host:demo").mkdir()
     (tmp_path / "example.org/a/b").mkdir(parents=True)
-    assert verbs._source("git@host:demo") == {"repo_path": "git@host:demo"}
-    assert verbs._source("example.org/a/b") == {"repo_path": "example.org/a/b"}
-    assert verbs._source(Path("host:b")) == {"repo_path": "host:b"}
+    assert asking._source("git@host:demo") == {"repo_path": "git@host:demo"}
+    assert asking._source("example.org/a/b") == {"repo_path": "example.org/a/b"}
+    assert asking._source(Path("host:b")) == {"repo_path": "host:b"}
 
 
 def test_an_address_without_its_scheme_is_answered_with_the_whole_one() -> None:
     with pytest.raises(BadRequest) as refused:
-        verbs._source("github.com/a/b")
+        asking._source("github.com/a/b")
     assert refused.value.message == ("There is no folder github.com/a/b. For the repository on that host name it whole: https://github.com/a/b")
 
 
 @pytest.mark.parametrize("text", ["", "  "])
 def test_no_repository_is_said_so(text: str) -> None:
     with pytest.raises(BadRequest, match=r"^No repository was named: give a URL"):
-        verbs._source(text)
+        asking._source(text)
