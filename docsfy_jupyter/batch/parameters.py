@@ -21,6 +21,8 @@ from docsfy_jupyter.models import safe_text
 
 M = TypeVar("M", bound=BaseModel)
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
+_ONE = {"variants": "variant", "repos": "repo", "branches": "branch", "models": "model"}
+_SHOWN = 100  # characters of a repository
 Written = Callable[[Sequence[Any]], str | None]  # the place of a value → its text in the file, where one is known
 
 
@@ -201,16 +203,56 @@ def _validated(model: type[M], data: Mapping[Any, Any], written: Written) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        found = [_fault(dict(fault), model, written) for fault in error.errors(include_url=False)]
-        first = {fault["path"]: fault for fault in reversed(found)}
-        inner = [fault for path, fault in first.items() if not any(other.startswith(f"{path}.") for other in first)]
-        raise InvalidBody.of(inner[::-1]) from None  # a mapping in a union is also told to be no text: what is wrong in it counts
+        found = [(_written_loc(fault["loc"]), dict(fault)) for fault in error.errors(include_url=False)]
+        first = dict(reversed(found))
+        # a mapping in a union is also told to be no text: what is wrong in it counts
+        inner = [loc for loc in first if not any(len(other) > len(loc) and other[: len(loc)] == loc for other in first)]
+        raise InvalidBody.of([_fault(first[loc], loc, model, data, written(loc)) for loc in reversed(inner)]) from None
 
 
-def _fault(error: Mapping[str, Any], model: type[BaseModel], written: Written) -> dict[str, str]:
-    loc = [part for part in error["loc"] if not _of_union(part)]
-    path = ".".join(str(part) for part in loc)
-    return {"path": safe_text(path), "reason": safe_text(_reason(error, loc, model, written(loc)))}
+def _fault(
+    error: Mapping[str, Any], loc: tuple[Any, ...], model: type[BaseModel], data: Mapping[Any, Any], written: str | None
+) -> dict[str, str]:
+    return {"path": safe_text(_place(loc, data)), "reason": safe_text(_reason(error, loc, model, written))}
+
+
+def _place(loc: Sequence[Any], data: Any) -> str:
+    """Say where a fault is, entries counted as people do: ``variant 8 of 9 (../service), branch``."""
+    words: list[str] = []
+    for part in loc:
+        if isinstance(part, int) and words and _holds(data, part):
+            words[-1] = nth(words[-1], part, data)
+        else:
+            words.append(str(part))
+        data = data[part] if _holds(data, part) else None
+    return ", ".join(words)
+
+
+def _holds(data: Any, part: Any) -> bool:
+    return part in data if isinstance(data, Mapping) else isinstance(data, Sequence) and isinstance(part, int)
+
+
+def nth(name: str, number: int, entries: Sequence[Any]) -> str:
+    """Name an entry of a list as people count: ``variant 8 of 9 (../service)``, with its repository unless that holds a secret.
+
+    Parameters
+    ----------
+    name : str
+        Of the list: ``variants``.
+    number : int
+        Its index, from 0.
+    entries : sequence
+        The list, of texts, mappings or models.
+    """
+    entry = entries[number]
+    plain = entry if name in ("variants", "repos") else None
+    repo = entry.get("repo") if isinstance(entry, Mapping) else getattr(entry, "repo", plain)
+    shown = f" ({repo[:_SHOWN]})" if isinstance(repo, str) and repo and not holds_secret(repo) else ""
+    return f"{_ONE.get(name, name)} {number + 1} of {len(entries)}{shown}"
+
+
+def _written_loc(loc: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(part for part in loc if not _of_union(part))
 
 
 def _of_union(part: object) -> bool:
@@ -220,7 +262,7 @@ def _of_union(part: object) -> bool:
 
 
 def _reason(error: Mapping[str, Any], loc: Sequence[Any], model: type[BaseModel], written: str | None) -> str:
-    value, kind = error["input"], str(error["type"])
+    value, kind, in_file = error["input"], str(error["type"]), model is BatchFile
     name = next((str(part) for part in reversed(loc) if isinstance(part, str)), "")
     if kind == "extra_forbidden":
         return _unknown(str(loc[-1]), loc, model)
@@ -231,14 +273,16 @@ def _reason(error: Mapping[str, Any], loc: Sequence[Any], model: type[BaseModel]
     if kind == "string_type" and isinstance(value, bool | int | float | date):
         was = "YAML reads on, off, yes and no as true and false" if isinstance(value, bool) else "1.10 would arrive as 1.1"
         meant = value if written is None else written
-        return f'{meant} is no text ({was}): write it in quotes, {name}: "{meant}"; after papermill\'s -p use -r instead'
+        elsewhere = "" if in_file else "; after papermill's -p use -r instead"
+        return f'{meant} is no text ({was}): write it in quotes, {name}: "{meant}"{elsewhere}'
     if kind == "bool_type":
         wanted = "false" if str(value).strip().lower() in ("false", "no", "off", "0") else "true"
         return f"{value!r} is {_kind(value)}, not true or false: write {name}: {wanted} without quotes (Python: {wanted.title()})"
     if kind in ("float_type", "float_parsing"):
         return f"{value!r} is {_kind(value)}: write a number without quotes, such as {name}: 3600"
     if kind == "list_type":
-        hint = "begin each entry with a dash" if isinstance(value, dict) else "papermill takes lists by -f FILE or -y, not -p"
+        dash = "begin each entry with a dash" + (", - repo: …" if name == "variants" else "")
+        hint = dash if in_file or isinstance(value, dict) else "papermill takes lists by -f FILE or -y, not -p"
         return f"must be a list, not {_kind(value)}: {hint}"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return f"must be a mapping, not {_kind(value)}: write '- repo: https://…', then its other keys below"

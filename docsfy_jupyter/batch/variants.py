@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docsfy_jupyter.addresses import is_url
-from docsfy_jupyter.batch.parameters import BatchParameters, Grid, ModelEntry, RepoEntry, VariantEntry
+from docsfy_jupyter.batch.parameters import BatchParameters, Grid, ModelEntry, RepoEntry, VariantEntry, nth
 from docsfy_jupyter.errors import InvalidBody
 from docsfy_jupyter.models import safe_text
 from docsfy_jupyter.requests import NAME_PATTERN
@@ -26,7 +26,7 @@ class Wanted:
     Parameters
     ----------
     place : str
-        Where it was asked for, such as ``variants.2``.
+        Where it was asked for, such as ``variant 2 of 9 (../service)``.
     repo : str
         A URL, or an absolute path.
     name : str
@@ -96,7 +96,8 @@ def expand(parameters: BatchParameters, base_dir: Path | None = None) -> tuple[W
         There is none; a name cannot be one; two collide in their address, their name or their ``publish_dir``.
     """
     base = (base_dir or Path.cwd()) / os.path.expanduser(parameters.base_dir)
-    listed = [_wanted(f"variants.{number}", entry, base) for number, entry in enumerate(parameters.variants)]
+    entries = parameters.variants
+    listed = [_wanted(nth("variants", number, entries), entry, base) for number, entry in enumerate(entries)]
     found = [*listed, *(_wanted(place, entry, base) for place, entry in _cells(parameters.grid))]
     faults = [*_bad_names(found), *_collisions(found)]
     if not found:
@@ -114,7 +115,8 @@ def _cells(grid: Grid | None) -> Iterator[tuple[str, VariantEntry]]:
     branches: list[str | None] = [*grid.branches] or [None]
     for (number, repo), branch, model in product(enumerate(repos), branches, models):
         chosen = model.model_dump() if model else {}
-        place = f"grid.repos.{number} ({branch or 'default branch'}, {model.provider if model else 'default provider'})"
+        cell = f"{branch or 'default branch'}, {model.provider if model else 'default provider'}"
+        place = f"grid, {nth('repos', number, repos)}, {cell}"
         yield place, VariantEntry(**repo.model_dump(), branch=branch, **chosen)
 
 

@@ -21,7 +21,8 @@ from docsfy_jupyter.batch.variants import expand, matching
 from docsfy_jupyter.cli.wording import in_flags
 from docsfy_jupyter.errors import BatchFileWrong
 
-GOOD = {"repo": "https://example.invalid/a.git"}
+URL = "https://example.invalid/a.git"
+GOOD = {"repo": URL}
 
 
 def wanted(text: str, base: str = "/srv/jobs") -> list[tuple[Any, ...]]:
@@ -34,43 +35,43 @@ def wanted(text: str, base: str = "/srv/jobs") -> list[tuple[Any, ...]]:
     ("given", "path", "says"),
     [
         ({"varaints": [GOOD]}, "varaints", "did you mean variants?"),
-        ({"variants": [{**GOOD, "brnach": "x"}]}, "variants.0.brnach", "did you mean branch?"),
-        ({"grid": {"repos": ["x"], "modles": []}}, "grid.modles", "did you mean models?"),
-        ({"variants": [{**GOOD, "branch": 1.1}]}, "variants.0.branch", 'write it in quotes, branch: "1.1"'),
-        ({"variants": [{**GOOD, "branch": True}]}, "variants.0.branch", "YAML reads on, off, yes and no as true and false"),
-        ({"variants": [{**GOOD, "branch": datetime.date(2026, 1, 2)}]}, "variants.0.branch", 'write it in quotes, branch: "2026-01-02"'),
-        ({"grid": {"repos": ["x"], "branches": [1.1]}}, "grid.branches.0", "write it in quotes"),
-        ({"variants": [{**GOOD, "force": "false"}]}, "variants.0.force", "write force: false without quotes"),
+        ({"variants": [{**GOOD, "brnach": "x"}]}, f"variant 1 of 1 ({URL}), brnach", "did you mean branch?"),
+        ({"grid": {"repos": ["x"], "modles": []}}, "grid, modles", "did you mean models?"),
+        ({"variants": [{**GOOD, "branch": 1.1}]}, f"variant 1 of 1 ({URL}), branch", 'write it in quotes, branch: "1.1"'),
+        ({"variants": [{**GOOD, "branch": True}]}, f"variant 1 of 1 ({URL}), branch", "YAML reads on, off, yes and no as true and false"),
+        ({"variants": [{**GOOD, "branch": datetime.date(2026, 1, 2)}]}, f"variant 1 of 1 ({URL}), branch", 'write it in quotes, branch: "2026-01-02"'),
+        ({"grid": {"repos": ["x"], "branches": [1.1]}}, "grid, branch 1 of 1", "write it in quotes"),
+        ({"variants": [{**GOOD, "force": "false"}]}, f"variant 1 of 1 ({URL}), force", "write force: false without quotes"),
         ({"stale_only": "true"}, "stale_only", "write stale_only: true without quotes"),
         ({"stop_on_error": 1}, "stop_on_error", "not true or false"),
         ({"timeout": "60"}, "timeout", "write a number without quotes"),
         ({"timeout": 0}, "timeout", "greater than 0"),
-        ({"variants": "[{repo: x}]"}, "variants", "papermill takes lists by -f FILE or -y, not -p"),
+        ({"variants": "../tiny"}, "variants", "must be a list, not a text: begin each entry with a dash, - repo: …"),
         ({"variants": GOOD}, "variants", "begin each entry with a dash"),
-        ({"variants": ["https://example.invalid/a"]}, "variants.0", "write '- repo: https://"),
-        ({"variants": [{"name": "a"}]}, "variants.0.repo", "is needed: a URL, or a path relative to the batch file"),
-        ({"variants": [{"repo": ""}]}, "variants.0.repo", "at least 1 character"),
-        ({"variants": [{"repo": "https://me:ghp_X@example.invalid/x/y.git"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
-        ({"variants": [{"repo": "https://ghp_X@example.invalid/x/y.git"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
-        ({"grid": {"repos": ["x", "HTTPS://me:p/w@example.invalid/x/y.git"]}}, "grid.repos.1", "credential_env: MY_GIT_TOKEN"),
-        ({"grid": {"repos": [{"repo": "ssh://git:pw@example.invalid/y"}]}}, "grid.repos.0.repo", "credential_env: MY_GIT_TOKEN"),
-        ({"variants": [{"repo": "me:ghp_X@example.invalid/x/y.git"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
-        ({"variants": [{"repo": "https://example.invalid/x/y.git?private_token=ghp_X"}]}, "variants.0.repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": ["https://example.invalid/a"]}, "variant 1 of 1 (https://example.invalid/a)", "write '- repo: https://"),
+        ({"variants": [{"name": "a"}]}, "variant 1 of 1, repo", "is needed: a URL, or a path relative to the batch file"),
+        ({"variants": [{"repo": ""}]}, "variant 1 of 1, repo", "at least 1 character"),
+        ({"variants": [{"repo": "https://me:ghp_X@example.invalid/x/y.git"}]}, "variant 1 of 1, repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": [{"repo": "https://ghp_X@example.invalid/x/y.git"}]}, "variant 1 of 1, repo", "credential_env: MY_GIT_TOKEN"),
+        ({"grid": {"repos": ["x", "HTTPS://me:p/w@example.invalid/x/y.git"]}}, "grid, repo 2 of 2", "credential_env: MY_GIT_TOKEN"),
+        ({"grid": {"repos": [{"repo": "ssh://git:pw@example.invalid/y"}]}}, "grid, repo 1 of 1, repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": [{"repo": "me:ghp_X@example.invalid/x/y.git"}]}, "variant 1 of 1, repo", "credential_env: MY_GIT_TOKEN"),
+        ({"variants": [{"repo": "https://example.invalid/x/y.git?private_token=ghp_X"}]}, "variant 1 of 1, repo", "credential_env: MY_GIT_TOKEN"),
         ({"variants": [GOOD], "on_finished": []}, "on_finished", "names no command"),
         ({"variants": [GOOD], "on_finished": " "}, "on_finished", "names no command"),
         ({"variants": [GOOD], "on_finished": [" ", "x"]}, "on_finished", "names no command"),
         ({"variants": [GOOD], "on_finished": 'say "done'}, "on_finished", "close the quotes"),
         ({"variants": [GOOD], "on_finished": ["say", "\0"]}, "on_finished", "null character"),
-        ({"variants": [{**GOOD, "publish_dir": "~nobody-of-that-name/www"}]}, "variants.0.publish_dir", "the home of nobody here"),
+        ({"variants": [{**GOOD, "publish_dir": "~nobody-of-that-name/www"}]}, f"variant 1 of 1 ({URL}), publish_dir", "the home of nobody here"),
         ({"variants": [GOOD], "base_dir": "~nobody-of-that-name"}, "base_dir", "the home of nobody here"),
         ({True: []}, "True", "write a name in quotes"),
         ({"variants": []}, "", "nothing to do. Write for example:\nvariants:\n  - repo:"),
-        ({"variants": [{"repo": "/srv/my repo"}]}, "variants.0", "cannot be the name of a project: give it one, name: my-project"),
-        ({"variants": [GOOD, GOOD]}, "variants.1", "as variants.0 is: leave one out, or give it another name"),
-        ({"variants": [GOOD, {"repo": "b/a", "branch": "x"}]}, "variants.1", "is another repository: give one of them a name"),
+        ({"variants": [*({**GOOD, "name": f"n{n}"} for n in range(7)), {"repo": "a b"}, GOOD]}, "variant 8 of 9 (a b)", "cannot be the name of a project: give it one, name: my-project"),
+        ({"variants": [GOOD, GOOD]}, f"variant 2 of 2 ({URL})", f"as variant 1 of 2 ({URL}) is: leave one out, or give it another name"),
+        ({"variants": [GOOD, {"repo": "b/a", "branch": "x"}]}, "variant 2 of 2 (b/a)", "is another repository: give one of them a name"),
         (
             {"variants": [{**GOOD, "publish_dir": "out"}, {**GOOD, "branch": "x", "publish_dir": "out/x"}]},
-            "variants.1",
+            f"variant 2 of 2 ({URL})",
             "give each its own folder",
         ),
     ],
@@ -88,9 +89,9 @@ def test_a_fault_is_told_with_its_place_and_how_to_write_it(given: dict[Any, Any
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("variants: [{repo: a, branch: 1.10}]", 'variants.0.branch: 1.10 is no text (1.10 would arrive as 1.1): write it in quotes, branch: "1.10"'),
+        ("variants: [{repo: a, branch: 1.10}]", 'b.yaml is no batch: variant 1 of 1 (a), branch: 1.10 is no text (1.10 would arrive as 1.1): write it in quotes, branch: "1.10"'),
         ("variants: [{repo: a, branch: on}]", 'write it in quotes, branch: "on"'),
-        ("grid: {repos: [a], branches: [main, 2.0]}", 'grid.branches.1: 2.0 is no text'),
+        ("grid: {repos: [a], branches: [main, 2.0]}", 'grid, branch 2 of 2: 2.0 is no text'),
         ("variants: [{repo: a}]\nvariants: [{repo: b}]", "in line 2, column 1: variants is there already, in line 1: write it once"),
         ("variants:\n- repo: a\n  branch: x\n  branch: y", "in line 4, column 3: branch is there already, in line 3"),
         ("variants:\n - repo: a\n  x: 1", "b.yaml is not YAML in line 3, column 3: expected <block end>"),
@@ -109,6 +110,24 @@ def test_a_text_is_told_by_its_own_lines_and_words(text: str, says: str) -> None
     merged = "x: &x {provider: local}\nvariants:\n- {<<: *x, repo: a}\n- {<<: *x, repo: b, provider: p}"
     with pytest.raises(BatchFileWrong, match="there is no x"):  # which is all that is wrong with it
         parse(merged, "b.yaml")
+
+
+def test_advice_names_what_is_there_where_the_fault_was_written() -> None:
+    for name, given in {"list": {"variants": "../tiny"}, "text": {"variants": [{**GOOD, "branch": 1.1}]}}.items():
+        with pytest.raises(InvalidBody) as in_a_file:
+            read_file(given)
+        assert "papermill" not in in_a_file.value.message
+        with pytest.raises(InvalidBody, match="-f FILE or -y, not -p" if name == "list" else "after papermill's -p use -r instead"):
+            read_parameters(given)
+    with pytest.raises(BatchFileWrong) as caught:
+        parse("variants: [{repo: a, branch: 1.10}]", "b.yaml")
+    assert caught.value.message.endswith('write it in quotes, branch: "1.10"')
+
+
+def test_a_cell_of_a_grid_is_named_by_its_repository_as_people_count() -> None:
+    with pytest.raises(InvalidBody) as caught:
+        expand(read_file({"grid": {"repos": ["a", "x y"], "branches": ["main"], "models": ["local"]}}))
+    assert caught.value.message.startswith("grid, repo 2 of 2 (x y), main, local: 'x y' cannot be the name of a project")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +158,7 @@ def test_no_time_limit_reaches_the_notebook_as_none() -> None:
 def test_all_faults_are_told_at_once() -> None:
     with pytest.raises(InvalidBody) as caught:
         read_file({"variants": [{"branch": 1.1, "force": "no"}], "tiemout": 3})
-    assert {fault["path"] for fault in caught.value.details["faults"]} == {"variants.0.repo", "variants.0.branch", "variants.0.force", "tiemout"}
+    assert {fault["path"] for fault in caught.value.details["faults"]} == {"variant 1 of 1, repo", "variant 1 of 1, branch", "variant 1 of 1, force", "tiemout"}
     with pytest.raises(InvalidBody, match="a batch file is a mapping"):
         read_file([GOOD])
 

@@ -122,7 +122,7 @@ def test_what_was_foreseen_is_beside_the_cost_and_in_the_object() -> None:
     ],
 )
 def test_a_variant_is_called_by_what_is_known_of_it(branch: str | None, provider: str | None, model: str | None, name: str) -> None:
-    wanted = Wanted("variants.0", "/r/alpha", "alpha", branch, provider, model)
+    wanted = Wanted("variant 1 of 1 (/r/alpha)", "/r/alpha", "alpha", branch, provider, model)
     assert (wanted.label, without_row(wanted, "refused", "why").address) == (name, name)
 
 
