@@ -13,14 +13,16 @@ from urllib.parse import quote
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.cli import INTERRUPTED
-from docsfy_jupyter.cli.money import agree_to_pay
+from docsfy_jupyter.cli.money import NOTHING_STARTED, agree_to_pay
 from docsfy_jupyter.cli.output import Watcher, checks_of, line_of, notes_of, plain, print_json, reason_of, run_line
+from docsfy_jupyter.cli.questions import agree, nothing_yet
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.client.folders import unpack_site
 from docsfy_jupyter.models import Stage, Status, Variant
 from docsfy_jupyter.money import cost_text, dollars
 from docsfy_jupyter.screen import delete_question, foreseen_text, not_found
 
+_NOTHING_DELETED = "Nothing was deleted"
 Command = Callable[[DocsfyClient, argparse.Namespace], int]
 
 
@@ -29,7 +31,8 @@ def generate(client: DocsfyClient, options: argparse.Namespace) -> int:
     if not options.watch and options.private:
         raise errors.BadRequest("--no-watch needs a running Jupyter server: a private one, and its runs, end with the command.")
     fields = ("provider", "model", "branch", "name", "force", "max_cost_usd")
-    agree_to_pay(client, options)
+    with nothing_yet(NOTHING_STARTED):
+        agree_to_pay(client, options)
     with telling_at_interrupt(options, "The run may have begun"):
         variant: Variant = client.generate(options.repo, **{name: getattr(options, name) for name in fields})
     if not options.watch:
@@ -179,22 +182,16 @@ def freshness(client: DocsfyClient, options: argparse.Namespace) -> int:
 
 def delete(client: DocsfyClient, options: argparse.Namespace) -> int:
     """Delete a variant, after a question where somebody can answer it."""
-    variant = _found(client, options)
-    if not options.yes and not _confirmed(delete_question(variant)):
-        raise errors.BadRequest("Nothing was deleted.")
+    with nothing_yet(_NOTHING_DELETED):
+        variant = _found(client, options)
+        if not options.yes:
+            agree(delete_question(variant), _NOTHING_DELETED)
     client.delete(variant)
     if options.json:
         print_json({"deleted": variant.address})
     else:
         print(plain(f"Deleted {variant.address}"))
     return 0
-
-
-def _confirmed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise errors.BadRequest("Nothing was deleted: nobody can be asked here. Pass --yes.")
-    print(plain(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def download(client: DocsfyClient, options: argparse.Namespace) -> int:

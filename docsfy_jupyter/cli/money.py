@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 
-from docsfy_jupyter import errors
 from docsfy_jupyter.cli.output import plain, print_json
+from docsfy_jupyter.cli.questions import agree
 from docsfy_jupyter.client.client import DocsfyClient
 from docsfy_jupyter.money import dollars, figures, force_question
 
+NOTHING_STARTED = "Nothing was started"
 _REQUEST = ("provider", "model", "branch", "name", "force")
 
 
@@ -51,12 +51,7 @@ def agree_to_pay(client: DocsfyClient, options: argparse.Namespace) -> None:
     found = _asked(client, options)
     if found["free"] or found["unavailable"]:  # what cannot start costs nothing, and the start says why
         return
-    question = force_question(found)
-    if not sys.stdin.isatty():
-        raise errors.BadRequest(f"Nothing was started, since nobody can be asked here: {question} Pass --yes if so.")
-    print(plain(f"{question} [y/N] "), end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise errors.BadRequest("Nothing was started.")
+    agree(force_question(found), NOTHING_STARTED)
 
 
 def _asked(client: DocsfyClient, options: argparse.Namespace) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import termios
 from pathlib import Path
 
 import pytest
+from commands import heeds_interrupts
 from servers import Server
 from tqdm.utils import disp_len
 
@@ -27,8 +28,16 @@ def in_terminal(columns: int, *args: str, **env: str) -> str:
     environ = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "TERM")}
     process = subprocess.Popen([COMMAND, *args], stdin=slave, stdout=slave, stderr=slave, env={**environ, "TERM": "xterm", **env})
     os.close(slave)
+    written = read_from(master)
+    os.close(master)
+    assert process.wait(60) == 0, written[-2000:]
+    return written.decode("utf-8")
+
+
+def read_from(master: int, until: bytes | None = None) -> bytes:
+    """Return what a terminal is written, up to its end or until something is there."""
     written = b""
-    while True:
+    while until is None or until not in written:
         try:
             chunk = os.read(master, 65536)
         except OSError:  # Linux says so when the last writer is gone
@@ -36,9 +45,43 @@ def in_terminal(columns: int, *args: str, **env: str) -> str:
         if not chunk:
             break
         written += chunk
+    return written
+
+
+def answered(keys: bytes, *args: str) -> tuple[int, str]:
+    """Press keys at a command's question, in a terminal of its own; returns the exit code and what followed the question."""
+    master, slave = pty.openpty()
+
+    def in_its_terminal() -> None:
+        heeds_interrupts()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal
+
+    process = subprocess.Popen([COMMAND, *args], stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=in_its_terminal)
+    os.close(slave)
+    asked = read_from(master, until=b" [y/N] ")
+    assert asked.endswith(b" [y/N] "), asked
+    os.write(master, keys)
+    rest = read_from(master)
     os.close(master)
-    assert process.wait(60) == 0, written[-2000:]
-    return written.decode("utf-8")
+    return process.wait(60), rest.decode("utf-8")
+
+
+@pytest.mark.parametrize(("keys", "code", "said"), [(b"\x03", 130, "Interrupted."), (b"\x04", 2, "Error:"), (b"\n", 2, "Error:"), (b"n\n", 2, "Error:")])
+def test_a_question_that_is_not_answered_yes_says_on_a_line_of_its_own_that_nothing_was_done(
+    shared_server: Server, shared_repo: Path, monkeypatch: pytest.MonkeyPatch, keys: bytes, code: int, said: str
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    where = ("--url", shared_server.url, "--token", shared_server.token)
+    common = ("--provider", "fake", "--model", "pages=1", "--name", "questioned")
+    in_terminal(80, "generate", str(shared_repo), *common, *where)
+    for nothing, *command in (
+        ("Nothing was deleted.", "delete", "questioned"),
+        ("Nothing was started.", "generate", str(shared_repo), *common, "--force"),
+    ):
+        found, rest = answered(keys, *command, *where)
+        assert (found, rest.splitlines()[-1]) == (code, f"{said} {nothing}"), rest
+        assert len(rest.splitlines()) == 2  # what the terminal shows of the keys is the rest of the question's line
+    assert "questioned · fake/pages=1 · ready" in in_terminal(80, "status", "questioned", *where, NO_COLOR="1")
 
 
 @pytest.mark.parametrize(("columns", "kind"), [(80, "cjk"), (40, "cjk"), (40, "long")])
