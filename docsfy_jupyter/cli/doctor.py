@@ -63,7 +63,7 @@ def examine(options: argparse.Namespace) -> Iterator[Finding]:
     with ExitStack() as stack:
         try:
             client, private = stack.enter_context(open_client(options.url, options.token, options.data_dir, options.verify))
-            told = yield from _server(client, private=private)
+            told = yield from _server(client, private=private, data_dir=options.data_dir)
             folder, there = told or folder, private or is_loopback(client.url)
         except errors.DocsfyError as error:
             yield Finding("fail", "server", in_flags(error), "Follow that sentence, then run this again.")
@@ -83,10 +83,11 @@ def _packages() -> Finding:
     return Finding("ok", "packages", ", ".join(found))
 
 
-def _server(client: DocsfyClient, *, private: bool) -> Generator[Finding, None, Path | None]:
+def _server(client: DocsfyClient, *, private: bool, data_dir: str | None) -> Generator[Finding, None, Path | None]:
     """Check the server; return the data folder that it uses, None where it does not tell."""
-    if private:
-        yield Finding("warn", "server", "no Jupyter server with the extension runs", "Nothing: commands start a private one.")
+    if private:  # with a data folder those that run were not asked, and one that works on it would have kept this one away
+        what = f"works on {data_folder_of(data_dir)}" if data_dir else "with the extension runs"
+        yield Finding("warn", "server", f"no Jupyter server {what}", "Nothing: commands start a private one.")
     else:
         yield Finding("ok", "server", f"{client.url} answers and has the extension")
     told = client.health()["data_dir"]

@@ -12,12 +12,27 @@ from typing import IO
 
 from docsfy_jupyter.errors import BadRequest
 
+_OTHER_ARCHIVES = frozenset((".zip", ".tar", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar"))
+
 
 def target_file(target: Path, name: str) -> Path:
     """Return the file for a target that may be a folder; ``name`` becomes a safe file name there."""
     if not target.is_dir():
         return target
     return target / ("".join(c if c.isalnum() or c in "._-" else "-" for c in name) + ".tar.gz")
+
+
+def check_archive_name(path: Path) -> None:
+    """Refuse a name that says that a file is another archive than the one that servers make.
+
+    Raises
+    ------
+    BadRequest
+    """
+    if path.suffix.lower() in _OTHER_ARCHIVES and not path.is_dir():
+        name = path.name.removesuffix(path.suffix).removesuffix(".tar")
+        kind = "a site is saved as .tar.gz, as nothing else"
+        raise BadRequest(f"{path} would not be what its name says: {kind}. Name it {name}.tar.gz.")
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:

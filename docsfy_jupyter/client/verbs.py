@@ -18,7 +18,7 @@ import httpx
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.client.asking import asked
-from docsfy_jupyter.client.saving import check_target, saving, target_file
+from docsfy_jupyter.client.saving import check_archive_name, check_target, saving, target_file
 from docsfy_jupyter.client.started import Started
 from docsfy_jupyter.client.steps import Request, Selector, Steps, query_of, rows_of
 from docsfy_jupyter.models import Variant, VariantKey
@@ -266,10 +266,11 @@ def download(
     ------
     NoSite, NotFound, Ambiguous, ClientError
     BadRequest
-        `target` lies in no folder, cannot be written, or is there already.
+        `target` lies in no folder, cannot be written, is there already, or is named as another kind of archive.
     OSError
         The file cannot be written.
     """
+    check_archive_name(Path(target))
     row = yield from get(variant, provider, model, branch=branch)
     query = yield from query_of(row)
     if str(target).endswith(("/", os.sep)) and not os.path.isdir(target):

@@ -78,6 +78,22 @@ def test_doctor_looks_at_the_folder_of_the_server_that_it_found(
     assert found["provider bad"]["text"].startswith("c.DocsfyApp.openai_servers['bad'] cannot be used: 'base_url' is missing; ")
 
 
+def test_doctor_says_of_a_data_folder_that_none_works_on_it_though_a_server_runs(
+    start_server: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = start_server()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.delenv("DOCSFY_JUPYTER_URL", raising=False)
+    other = tmp_path / "other"
+    main(["doctor", "--json", "--data-dir", str(other)])
+    found = {finding["topic"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert server.url in found["kernel"]["text"]
+    assert found["server"]["text"] == f"no Jupyter server works on {other}"
+    main(["doctor", "--json", "--data-dir", str(server.data_dir)])
+    held = {finding["topic"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
+    assert held["server"]["state"] == "fail"  # by the server that runs
+
+
 def test_doctor_prints_the_path_of_the_server_once(monkeypatch: pytest.MonkeyPatch) -> None:
     path = "/usr/bin:/opt/one two"
     monkeypatch.setenv("PATH", path)

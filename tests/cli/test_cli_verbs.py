@@ -140,6 +140,8 @@ REFUSED = {
     ("generate", ".", "--max-cost-usd", "-1"): "--max-cost-usd: Input should be greater than 0",
     ("generate", ".", "--provider", "fake", "--model", ""): "--model: '' cannot be part of an address: 1 to 200 characters, no control character, not '.' or '..'",
     ("generate", ".", "--no-watch", "--output", "x"): "--output needs the end of the run, which --no-watch does not wait for; leave one of them out.",
+    ("download", "x", "--target", "t.zip"): "t.zip would not be what its name says: a site is saved as .tar.gz, as nothing else. Name it t.tar.gz.",
+    ("download", "x", "--target", "t.tar.bz2"): "t.tar.bz2 would not be what its name says: a site is saved as .tar.gz, as nothing else. Name it t.tar.gz.",
     ("list", "--data-dir", "x"): "--data-dir is for a private server and --url for one that runs; pass one of the two.",
 }  # fmt: skip
 
