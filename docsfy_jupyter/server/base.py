@@ -26,6 +26,7 @@ from docsfy_jupyter.generation.killing import unbroken
 from docsfy_jupyter.generation.manager import Manager
 from docsfy_jupyter.requests import validated
 from docsfy_jupyter.server.addressing import decode_segment
+from docsfy_jupyter.server.frame import POLICY, error_page
 from docsfy_jupyter.server.listing import Listing, tag_of
 from docsfy_jupyter.server.route import PREFIX, Operation, Route
 
@@ -60,7 +61,7 @@ class DocsfyHandler(APIHandler):
     """
 
     auth_resource = RESOURCE
-    for_people = False  # whether a browser that opens it may be sent to log in
+    for_people = False  # whether a browser that opens it may be sent to log in, and is told of errors in HTML
 
     def initialize(self, readings: Sequence[Route] = ()) -> None:
         """Take the routes that this path fits, the preferred first."""
@@ -114,7 +115,7 @@ class DocsfyHandler(APIHandler):
                 )
             await super().prepare()
             if self.current_user is None:
-                if self.for_people and "text/html" in self.request.headers.get("Accept", ""):
+                if self.is_opened():
                     self._send_to_login()
                     return
                 raise web.HTTPError(403, "Not logged in: the token is missing or not accepted.")
@@ -127,6 +128,10 @@ class DocsfyHandler(APIHandler):
     def get_login_url(self) -> str:
         """Return where somebody logs in; an API has no such place, and answers 403."""
         return JupyterHandler.get_login_url(self) if self.for_people else super().get_login_url()
+
+    def is_opened(self) -> bool:
+        """Whether somebody opens the path in a browser; programs do not ask for HTML, nor does what a page loads."""
+        return self.for_people and "text/html" in self.request.headers.get("Accept", "")
 
     def _send_to_login(self) -> None:
         where = self.get_login_url()
@@ -308,7 +313,7 @@ class DocsfyHandler(APIHandler):
         self.finish(set_content_type=media_type)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer every error as ``{detail, message, code}``."""
+        """Answer every error as ``{detail, message, code}``; to who opens a page for people, as a page."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         extra: dict[str, Any] = {}
         if isinstance(error, errors.DocsfyError):
@@ -321,7 +326,13 @@ class DocsfyHandler(APIHandler):
         self.set_status(status_code)
         if status_code == 405:
             self.set_header("Allow", self.allowed)
-        self.finish(json.dumps({"detail": detail, "message": detail, "code": code, **extra}))
+        if self.is_opened():
+            self.set_header("Content-Security-Policy", POLICY)
+            self.set_header("X-Content-Type-Options", "nosniff")
+            self.set_header("Cache-Control", "no-cache")
+            self.finish(error_page(self.base_url, status_code, detail), set_content_type="text/html; charset=utf-8")
+        else:
+            self.finish(json.dumps({"detail": detail, "message": detail, "code": code, **extra}))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log our own errors as a line; only what nobody foresaw has a traceback."""
@@ -342,7 +353,13 @@ class DocsfyHandler(APIHandler):
 
 
 class UnknownHandler(DocsfyHandler):
-    """Every other path below the prefix: 404 as JSON, whatever the method."""
+    """Every other path below the prefix: 404, whatever the method."""
+
+    for_people = True
+
+    def is_opened(self) -> bool:
+        """Whether somebody mistook an address; below ``api`` no browser is answered in HTML."""
+        return self.request.method == "GET" and not f"{self.raw_path}/".startswith("/api/") and super().is_opened()
 
     def check_method(self) -> None:
         """Answer 404."""

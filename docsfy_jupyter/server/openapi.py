@@ -124,7 +124,7 @@ def _operation(route: Route, operation: Operation, schemas: Mapping[Any, Any]) -
         "operationId": operation.verb + route.suffix,
         "summary": about.splitlines()[0],
         "parameters": [*_path_parameters(route, schemas), *_query_parameters((route.query, operation.query), schemas)],
-        "responses": _responses(operation, schemas),
+        "responses": _responses(route, operation, schemas),
     }
     if operation.body is not None:
         shapes = [schemas[shape] for shape in (operation.body, operation.many) if shape is not None]
@@ -161,7 +161,7 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
     return {**rest, **choices[0]} if choices else rest
 
 
-def _responses(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+def _responses(route: Route, operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     if "/" in operation.answer:
         content: dict[str, Any] = {operation.answer: {}}
     else:
@@ -170,6 +170,8 @@ def _responses(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, An
     if operation.tagged:
         described["304"] = {"description": "Unchanged since the tag that the caller has"}
     for status in sorted({*COMMON_ERRORS, *operation.errors}):
-        error = {"application/json": {"schema": schemas[_shape("ErrorAnswer")]}}
+        error: dict[str, Any] = {"application/json": {"schema": schemas[_shape("ErrorAnswer")]}}
+        if getattr(route.handler, "for_people", False):  # to who asks for HTML
+            error["text/html"] = {}
         described[str(status)] = {"description": responses[status], "content": error}
     return described

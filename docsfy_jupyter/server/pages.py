@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import html
-import json
-from typing import Any
 
 from docsfy_jupyter.errors import NotFound
 from docsfy_jupyter.server.addressing import Address, decode_segment, named_by
 from docsfy_jupyter.server.base import DocsfyHandler
+from docsfy_jupyter.server.frame import POLICY, page, status_page
 from docsfy_jupyter.server.queries import OwnerQuery
 from docsfy_jupyter.view import ASSETS, read_asset
-
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
-)
 
 
 class AssetHandler(DocsfyHandler):
@@ -81,44 +74,3 @@ class OverviewHandler(PageHandler):
         """Send the overview of all variants; what it shows comes by its own polling."""
         top = "<header><h1>Documentation sets</h1></header>"
         self.send_page(page(self.base_url, "Documentation sets", "overview", {"base": self.base_url}, top))
-
-
-def status_page(base_url: str, key: dict[str, Any]) -> str:
-    """Return the HTML of a status page.
-
-    Parameters
-    ----------
-    base_url : str
-        The Jupyter server's, with a slash at both ends.
-    key : dict
-        ``name``, ``provider``, ``model``, and ``branch`` and ``owner`` or None; every value is escaped.
-    """
-    title = f"{key['name']} · {key['provider']}/{key['model']}"
-    nav = f'<nav aria-label="docsfy"><a href="{html.escape(base_url)}docsfy/">All documentation sets</a></nav>'
-    return page(base_url, title, "status", {"base": base_url, "key": key}, nav)
-
-
-def page(base_url: str, title: str, module: str, options: dict[str, Any], top: str) -> str:
-    """Return a page that one of the view's modules fills.
-
-    Parameters
-    ----------
-    base_url, title : str
-        As they are; escaped here.
-    module : str
-        The module's name without its ending; the page's element has the same name.
-    options : dict
-        What the module gets, as data.
-    top : str
-        HTML that stands before it.
-    """
-    assets = html.escape(f"{base_url}docsfy/assets")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{html.escape(title)}</title><link rel="icon" href="data:,">'
-        f'<link rel="stylesheet" href="{assets}/page.css"><link rel="stylesheet" href="{assets}/panel.css">'
-        f'<script type="module" src="{assets}/{module}.js"></script></head><body>{top}'
-        f'<main id="docsfy-{module}" data-options="{html.escape(json.dumps(options))}"></main>'
-        "<noscript>This page needs JavaScript: it follows what the server does.</noscript></body></html>\n"
-    )

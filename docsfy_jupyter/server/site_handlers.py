@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import re
 from pathlib import Path
 
 from docsfy_jupyter.errors import NoSite, NotFound
@@ -18,6 +19,8 @@ PAGE_POLICY = (
 )
 # Anything that a repository brought along (an SVG, say) may show itself and do nothing else.
 FILE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
+MISSING = "404.html"  # what a site has for whoever asks for a page that it has not
+_RELATIVE = re.compile(rb' (?:href|src)="(?![#/]|[A-Za-z][A-Za-z0-9+.-]*:)')
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html; charset=utf-8", ".md": "text/plain; charset=utf-8"}
 
 
@@ -37,11 +40,17 @@ class SiteHandler(DocsfyHandler):
         site = await asyncio.to_thread(self.manager.folder(row.key).sites.current)
         if site is None:
             raise NoSite(f"{row.address} has no site yet; generate it first.")
-        path = await asyncio.to_thread(_inside, site, "/".join(rest) or "index.html")
-        content = await asyncio.to_thread(path.read_bytes)
-        self._policy = PAGE_POLICY if path.suffix in _TYPES else FILE_POLICY
+        try:
+            path = await asyncio.to_thread(_inside, site, "/".join(rest) or "index.html")
+            content = await asyncio.to_thread(path.read_bytes)
+        except NotFound:
+            path = site / MISSING
+            if not self.is_opened() or not await asyncio.to_thread(path.is_file):
+                raise
+            content = _as_seen_from(len(rest) - 1, await asyncio.to_thread(path.read_bytes))
+            self.set_status(404)
         kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        self.set_header("Content-Security-Policy", self._policy)
+        self.set_header("Content-Security-Policy", PAGE_POLICY if path.suffix in _TYPES else FILE_POLICY)
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-cache")
         self.finish(content, set_content_type=kind)
@@ -51,6 +60,11 @@ class SiteHandler(DocsfyHandler):
             raise NotFound("A site is docs/name/provider/model/ or docs/name/branch/provider/model/.")
         address, rest = named_by(self.manager.feed, segments) or (Address(*segments[:3]), segments[3:])
         return resolve(self.manager.feed, address, self.caller), rest
+
+
+def _as_seen_from(depth: int, page: bytes) -> bytes:
+    """Have the links of a page of the site's top folder lead where they should for who asked `depth` folders below it."""
+    return _RELATIVE.sub(rb"\g<0>" + b"../" * depth, page)
 
 
 def _inside(site: Path, relative: str) -> Path:

@@ -4,6 +4,7 @@
   var box = document.querySelector("header.top .search");
   var input = box.querySelector("input");
   var list = box.querySelector(".search-results");
+  var site = document.currentScript.src.replace(/assets\/[^/]*$/, ""); // a page that is missing is shown at any depth
   var engine = null;
   var chosen = -1;
 
@@ -81,7 +82,7 @@
 
   function line(result, index) {
     var link = document.createElement("a");
-    link.href = result.s + ".html" + (result.a ? "#" + encodeURIComponent(result.a) : "");
+    link.href = site + result.s + ".html" + (result.a ? "#" + encodeURIComponent(result.a) : "");
     link.id = "search-result-" + index;
     link.setAttribute("role", "option");
     link.setAttribute("aria-selected", "false");
