@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
-from docsfy_jupyter import __version__
+from docsfy_jupyter import __version__, errors
 from docsfy_jupyter.cli import commands
 from docsfy_jupyter.cli.batch import batch
 from docsfy_jupyter.cli.doctor import doctor
 from docsfy_jupyter.cli.money import estimate
 
 
+class Misused(errors.BadRequest):
+    """The arguments are none of this command line's; ``details['usage']`` are the lines that show how it is used."""
+
+    code = "usage"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Misused(f"{self.prog}: {message}", usage=self.format_usage())
+
+
 def parser() -> argparse.ArgumentParser:
-    """Return the parser; ``options.command`` is what a subcommand runs."""
+    """Return the parser, which raises `Misused`; ``options.command`` is what a subcommand runs."""
     text = "Documentation sites for repositories, from a terminal."
-    found = argparse.ArgumentParser(prog="jupyter docsfy", description=text, epilog=_EXIT_CODES)
+    found = _Parser(prog="jupyter docsfy", description=text, epilog=_EXIT_CODES, parents=[_shared()])
+    found.set_defaults(json=False, url=None, token=None, verify=True, data_dir=None)
+    found.set_defaults(output=None, watch=True, alone=False, private=None)
     found.add_argument("--version", action="version", version=__version__)
     verbs = found.add_subparsers(required=True, metavar="COMMAND")
     shared = _shared()
@@ -42,15 +55,15 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def _shared() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
+def _shared() -> _Parser:
+    # of the whole command line and of each subcommand: where one is not given, none of the two overwrites the other
+    shared = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--json", action="store_true", help="print one JSON document and nothing else")
     shared.add_argument("--url", help="base URL of a running Jupyter server; otherwise it is found, or a private one is started")
     shared.add_argument("--token", help="its token (default: the one that a server of yours tells, or the one of this kernel)")
-    shared.add_argument("--verify", metavar="FILE", default=True, help="certificates to trust (default: those of this system)")
+    shared.add_argument("--verify", metavar="FILE", help="certificates to trust (default: those of this system)")
     text = "start a private server on this data folder (default: the one of your Jupyter; not with --url)"
     shared.add_argument("--data-dir", metavar="DIR", help=text)
-    shared.set_defaults(output=None, watch=True, alone=False, private=None)
     return shared
 
 
@@ -59,15 +72,15 @@ _EXIT_CODES = (
     "2 bad input, 3 no server, 130 interrupted."
 )
 _CODES = "Exit codes: 0 all ready, 1 some failed or it could not begin, 2 the file is wrong, 3 no server, 130 ended by a signal."
-_Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Verbs: TypeAlias = "argparse._SubParsersAction[_Parser]"
 
 
-def _verb(verbs: _Verbs, shared: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
+def _verb(verbs: _Verbs, shared: _Parser, name: str, text: str) -> argparse.ArgumentParser:
     sentence = f"{text[0].upper()}{text[1:]}."
     return verbs.add_parser(name, parents=[shared], help=text, description=sentence, epilog=_EXIT_CODES)
 
 
-def _add_request(verbs: _Verbs, shared: argparse.ArgumentParser, name: str, text: str) -> argparse.ArgumentParser:
+def _add_request(verbs: _Verbs, shared: _Parser, name: str, text: str) -> argparse.ArgumentParser:
     """Add a command that names what a run would be of."""
     verb = _verb(verbs, shared, name, text)
     verb.add_argument("repo", metavar="REPO", help="URL, or path of a local repository")
@@ -79,7 +92,7 @@ def _add_request(verbs: _Verbs, shared: argparse.ArgumentParser, name: str, text
     return verb
 
 
-def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
+def _add_generate(verbs: _Verbs, shared: _Parser) -> None:
     generate = _add_request(verbs, shared, "generate", "generate documentation and wait for its end")
     generate.add_argument("--yes", action="store_true", help="do not ask whether to pay again for the pages that --force forgets")
     generate.add_argument("--watch", action=argparse.BooleanOptionalAction, default=True, help="wait for the end (default: yes)")
@@ -90,7 +103,7 @@ def _add_generate(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
     generate.set_defaults(command=commands.generate)
 
 
-def _add_batch(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
+def _add_batch(verbs: _Verbs, shared: _Parser) -> None:
     text = "bring many variants up to date, with a notebook as the receipt"
     found = verbs.add_parser("batch", parents=[shared], help=text, description=f"{text.capitalize()}.", epilog=_CODES)
     found.add_argument("file", metavar="FILE", help="YAML: variants: [{repo: URL or path, provider: …, model: …}, …]")
@@ -105,7 +118,7 @@ def _add_batch(verbs: _Verbs, shared: argparse.ArgumentParser) -> None:
 
 def _add_variant(
     verbs: _Verbs,
-    shared: argparse.ArgumentParser,
+    shared: _Parser,
     name: str,
     text: str,
     command: commands.Command,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from docsfy_jupyter import errors
 from docsfy_jupyter.cli import commands
-from docsfy_jupyter.cli.arguments import parser
+from docsfy_jupyter.cli.arguments import Misused, parser
 from docsfy_jupyter.cli.doctor import doctor
 from docsfy_jupyter.cli.money import estimate
 from docsfy_jupyter.cli.output import say_error
@@ -36,7 +36,14 @@ _NO_SERVER = (
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run a command and turn what goes wrong into a sentence and an exit code; they are those of `docsfy_jupyter.cli.main`."""
-    options = parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    try:
+        options = parser().parse_args(given)
+    except Misused as error:
+        if "--json" not in given:
+            print(error.details["usage"], end="", file=sys.stderr)
+        say_error(error, as_json="--json" in given)
+        return 2
     try:
         code = _run(options)
         sys.stdout.flush()

@@ -151,6 +151,35 @@ def test_what_is_refused_is_said_in_the_words_of_the_command_line(run: Run, args
     assert run(*args) == (2, "", f"Error: {sentence}\n")
 
 
+MISUSED = {
+    ("generate", "R", "--max-cost-usd", "x"): "jupyter docsfy generate: argument --max-cost-usd: invalid float value: 'x'",
+    ("generate",): "jupyter docsfy generate: the following arguments are required: REPO",
+    ("list", "--frobnicate"): "jupyter docsfy: unrecognized arguments: --frobnicate",
+    ("frobnicate",): "jupyter docsfy: argument COMMAND: invalid choice: 'frobnicate' (choose from ",
+    (): "jupyter docsfy: the following arguments are required: COMMAND",
+}
+
+
+@pytest.mark.parametrize(("args", "sentence"), MISUSED.items(), ids=str)
+def test_arguments_that_are_none_are_a_document_where_one_is_asked_for(
+    capsys: pytest.CaptureFixture[str], args: tuple[str, ...], sentence: str
+) -> None:
+    assert main([*args, "--json"]) == 2
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["code"], err) == ("usage", "")
+    assert json.loads(out)["error"].startswith(sentence)
+    assert main(args) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.startswith("usage: jupyter docsfy ")) == ("", True)
+    assert f"Error: {sentence}" in err
+
+
+def test_options_of_every_command_may_stand_before_it_too(shared_server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--json", "--url", shared_server.url, "--token", "wrong", "list", "--token", shared_server.token]) == 0
+    assert "projects" in json.loads(capsys.readouterr().out)
+    assert main(["--url", shared_server.url, "list", "--token", "wrong"]) == 3
+
+
 def test_a_run_that_is_not_watched_says_how_it_is_followed(run: Run, shared_repo: Path) -> None:
     common = ("--provider", "fake", "--model", "pages=1", "--name", "followed")
     code, out, _ = run("generate", str(shared_repo), *common, "--no-watch")
