@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from docsfy_jupyter.errors import Conflict, DocsfyError, NotFound
@@ -15,8 +19,17 @@ from docsfy_jupyter.server.base import DocsfyHandler
 from docsfy_jupyter.sources.rules import comparable
 
 _AT_ONCE = 8  # requests that may ask their repositories for a default branch
-_REMEMBERED = 100  # answers
+_REMEMBERED, _RUNS_REMEMBERED = 100, 2000  # answers, and runs in them: as many lists of the greatest length would take 60 MB
 BATCHES_SETTING = "docsfy_batches"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A list that was asked for: which, of how many runs, and their start."""
+
+    digest: bytes
+    runs: int
+    task: asyncio.Task[dict[str, Any]]
 
 
 class Batches:
@@ -30,7 +43,7 @@ class Batches:
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
-        self._asked: dict[tuple[str, str], tuple[Sequence[Mapping[str, Any]], asyncio.Task[dict[str, Any]]]] = {}
+        self._asked: dict[tuple[str, str], _Asked] = {}  # by user and id; who asked last is last
         self._given_up: set[tuple[str, str]] = set()  # users' batches that are aborted while they are being started
 
     async def start(self, items: Sequence[Mapping[str, Any]], user: str, batch_id: str) -> dict[str, Any]:
@@ -55,21 +68,29 @@ class Batches:
         Conflict
             The id is that of another list.
         """
-        known = self._asked.get((user, batch_id))
-        if known is not None and known[0] != items:
+        known, digest = self._asked.get((user, batch_id)), _digest(items)
+        if known is not None and known.digest != digest:
             raise Conflict(f"The batch {batch_id} was started with another list; choose another batch_id.")
         # not of the request: whoever asked may be gone before all are started
-        task = known[1] if known else asyncio.create_task(self._started(items, user, batch_id))
-        self._asked[(user, batch_id)] = (items, task)
-        for old in [key for key, (_, one) in self._asked.items() if one.done()][:-_REMEMBERED]:
-            del self._asked[old]
-        return await asyncio.shield(task)
+        asked = known or _Asked(digest, len(items), asyncio.create_task(self._started(items, user, batch_id)))
+        self._asked.pop((user, batch_id), None)
+        self._asked[user, batch_id] = asked
+        self._forget_old()
+        return await asyncio.shield(asked.task)
+
+    def _forget_old(self) -> None:
+        """Keep the latest answers, as many as there is room for."""
+        done = [key for key, one in reversed(self._asked.items()) if one.task.done()]
+        runs = accumulate(self._asked[key].runs for key in done)
+        for place, (key, sum_) in enumerate(zip(done, runs, strict=True)):
+            if place >= _REMEMBERED or sum_ > _RUNS_REMEMBERED:
+                del self._asked[key]
 
     async def give_up(self, batch_id: str, user: str) -> None:
         """Start no more runs of a user's batch, else of whoever has one of that id; returns once those being started are."""
         named = {key for key in self._asked if key[1] == batch_id}
         keys = named & {(user, batch_id)} or named
-        tasks = [task for key in keys if not (task := self._asked[key][1]).done()]
+        tasks = [task for key in keys if not (task := self._asked[key].task).done()]
         if tasks:
             self._given_up |= keys
             await asyncio.wait(tasks)
@@ -99,6 +120,11 @@ class Batches:
             # whoever asked may watch the run that is in progress already, or name the faulty fields in words of their own
             more = {name: value for name, value in error.details.items() if name in ("generation_id", "faults")}
             return {"detail": error.message, "code": error.code, **more}
+
+
+def _digest(items: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return what stands for a list of bodies: the same for equal ones, however their fields are ordered."""
+    return hashlib.sha256(json.dumps(items, sort_keys=True).encode()).digest()
 
 
 def accepted(row: Variant) -> dict[str, Any]:

@@ -82,6 +82,7 @@ class SerialThread:
             except BaseException as error:  # noqa: BLE001  an end of the thread that nobody asked for
                 self._died(calls, call, error)
                 return
+            del call  # or what it was about, and its answer, would stay until the next one
 
     def _died(self, calls: queue.SimpleQueue[_Call | None], call: _Call, error: BaseException) -> None:
         """Fail the call at hand and those behind it: nobody is left who would work them off."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import uuid
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from recording import running
 from servers import Server
 
+from docsfy_jupyter.errors import Conflict
 from docsfy_jupyter.server.batches import Batches
 
 
@@ -71,6 +74,32 @@ async def test_what_is_aborted_while_it_is_being_started_is_not_started_any_furt
         assert codes == [None] * manager.active + ["conflict"] * (40 - manager.active)
         assert 0 < manager.active < 40
         assert (await batches.start(items, "me", "b"))["items"][-1]["code"] == "conflict"
+
+
+class Body(dict[str, str]):
+    """A body that can be watched."""
+
+
+async def test_of_answered_lists_two_thousand_runs_are_remembered_and_no_list_itself(tmp_path: Path) -> None:
+    async with running(tmp_path) as manager:
+        batches = Batches(manager)
+        watched: list[weakref.ref[Body]] = []
+        for number in range(12):
+            items = [Body(name=f"nothing {n}") for n in range(300)]
+            watched.append(weakref.ref(items[0]))
+            answer = await batches.start(items, "me", f"b{number}")
+            assert [item["code"] for item in answer["items"]] == ["invalid"] * 300
+        del items
+        gc.collect()
+        assert [one() for one in watched] == [None] * 12
+        await batches.start([{"name": "last"}], "me", "last")  # makes room for itself
+        known = []
+        for number in range(12):
+            try:
+                await batches.start([{"name": "another"}], "me", f"b{number}")
+            except Conflict:
+                known.append(number)
+        assert known == [6, 7, 8, 9, 10, 11]
 
 
 async def test_two_users_who_choose_one_id_have_a_batch_each(tmp_path: Path, demo_repo: Path) -> None:
