@@ -23,11 +23,12 @@ from typing import Any
 import httpx
 import pytest
 import yaml
-from servers import Server, end, git, launch, make_demo_repo
+from servers import Server, await_health, end, git, launch, make_demo_repo
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
 from traitlets.config import Config
 
+from docsfy_jupyter import connect
 from docsfy_jupyter.batch.parameters import read_file
 from docsfy_jupyter.server.app import DocsfyApp
 
@@ -119,7 +120,9 @@ async def test_the_python_cells_run_in_a_kernel(server: Server, home: Path) -> N
             first, *others = (here(cell, home) for cell in cells())
             go, settled = f"import os; os.chdir({str(home)!r})", "connect().wait('click')"  # nobody reads on that quickly
             printed = ""
-            for code in (go, first, settled, *others):
+            # each in a kernel that knows nothing yet: who pastes a cell need not have pasted those above it
+            alone = [code for cell in others for code in ("%reset -f", cell)]
+            for code in (go, first, settled, *alone):
                 said = await _executed(socket, code)
                 assert said["error"] is None, f"{code}\n{said['error']}"
                 printed += said["text"]
@@ -152,6 +155,35 @@ async def _executed(socket: Any, code: str) -> dict[str, Any]:
         replied = replied or kind == "execute_reply"
         idle = idle or (kind == "status" and answer["content"]["execution_state"] == "idle")
     return said
+
+
+def test_things_lie_where_it_says_and_can_be_moved(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
+    said = subprocess.run([Path(sys.executable).with_name("jupyter"), "--data-dir"], capture_output=True, text=True, check=True)
+    folder = Path(said.stdout.strip()) / "docsfy_jupyter"
+    assert Path(DocsfyApp().data_dir) == folder
+    text = (ROOT / "README.md").read_text("utf-8")
+    there = re.findall(r"^\| `([^`]+)` \|", text.partition("| in it | |")[2].partition("\n\n")[0], re.MULTILINE)
+    assert len(there) == 3
+    first = launch(tmp_path, data_dir=folder)
+    try:
+        await_health(first)
+        with connect(first.url, first.token) as client:
+            row = client.wait(client.generate(home / "click", provider="local"), timeout=90)
+    finally:
+        end(first)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(any(folder.glob(pattern)) for pattern in there)
+    moved = folder.rename(tmp_path / "elsewhere")
+    second = launch(tmp_path, data_dir=moved)
+    try:
+        await_health(second)
+        with connect(second.url, second.token) as client:
+            assert client.get(row).status.value == "ready"
+            assert client.runs()["runs"][0]["generation_id"] == row.generation_id
+        assert second.call("GET", "docs/click/main/local/static/index.html").status_code == 200
+    finally:
+        end(second)
 
 
 def test_the_configuration_lines_name_traits_that_exist() -> None:
