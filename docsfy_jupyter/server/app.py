@@ -30,6 +30,7 @@ from docsfy_jupyter.server.base import LISTING_SETTING, MANAGER_SETTING, SECRET_
 from docsfy_jupyter.server.batches import BATCHES_SETTING, Batches
 from docsfy_jupyter.server.listing import Listing
 from docsfy_jupyter.server.openapi import ROUTES_SETTING
+from docsfy_jupyter.server.quiet import ASKED_SETTING, Asked
 from docsfy_jupyter.server.routes import ROUTES, rules
 from docsfy_jupyter.server.status_events import StatusEvents
 from docsfy_jupyter.sources.rules import SourcePolicy
@@ -196,6 +197,7 @@ class DocsfyApp(ExtensionApp):
         self.settings[MANAGER_SETTING] = Manager(options, providers, self.log)
         self.settings[BATCHES_SETTING] = Batches(self.manager)
         self.settings[LISTING_SETTING] = Listing(self.manager.feed)
+        self.settings[ASKED_SETTING] = Asked()
 
     def initialize_handlers(self) -> None:
         """Register the routes."""

@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from docsfy_jupyter.errors import Ambiguous, BadRequest, Conflict, NoSite, NotFound
@@ -26,6 +27,7 @@ from docsfy_jupyter.server.queries import (
     RowQuery,
     RunsQuery,
 )
+from docsfy_jupyter.server.quiet import ASKED_SETTING, Asked, DebugLog
 from docsfy_jupyter.server.route import Route
 from docsfy_jupyter.site.archive import write_archive
 from docsfy_jupyter.site.versions import SiteVersions
@@ -121,6 +123,13 @@ def _wanted(row: Variant, query: ListQuery) -> bool:
 class VariantHandler(DocsfyHandler):
     """What can be done with one variant; how it is named is the subclasses' matter."""
 
+    _asked_again = False
+
+    @property
+    def log(self) -> Any:
+        """Jupyter's log, which is told once that somebody waits for a variant that is not there."""
+        return DebugLog(super().log, {}) if self._asked_again else super().log
+
     async def address(self) -> Address:
         """Return what the request names."""
         raise NotImplementedError
@@ -137,7 +146,14 @@ class VariantHandler(DocsfyHandler):
 
     async def get_variant(self, query: RowQuery) -> None:
         """Read the row, or what a client draws of it; held until it changes where ``wait`` says so."""
-        await self.answer_row(await self.row(), query)
+        try:
+            row = await self.row()
+        except NotFound:
+            asked: Asked = self.settings[ASKED_SETTING]
+            named = self.query_values()
+            self._asked_again = asked.again((self.request.path, *map(named.get, AddressQuery.model_fields)))
+            raise
+        await self.answer_row(row, query)
 
     async def answer_row(self, row: Variant, query: RowQuery) -> None:
         """Answer a row as the query says."""
