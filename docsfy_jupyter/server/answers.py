@@ -278,7 +278,7 @@ class Runs(Answer):
 
 
 class BatchSums(Answer):
-    """What the runs of a batch come to; an unknown cost is null."""
+    """What the runs of a batch come to; an unknown cost is null, and one that is known in part is at least so much."""
 
     runs: int
     generating: int
@@ -288,6 +288,7 @@ class BatchSums(Answer):
     pages_done: int
     pages_total: int
     cost_usd: float | None
+    cost_at_least: bool
 
 
 class Batch(Answer):

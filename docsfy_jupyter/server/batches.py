@@ -161,6 +161,7 @@ class BatchHandler(DocsfyHandler):
         live = {row.generation_id: row for row in rows}
         states = [run["outcome"] or Status.GENERATING.value for run in runs]
         costs = [cost for run in runs if (cost := _cost(run, live)) is not None]
+        more_unknown = len(costs) < len(runs) or any(row.untold_calls for row in rows)
         sums = {status.value: states.count(status.value) for status in Status}
         pages = [_pages(run, live) for run in runs]
         self.reply_tagged(
@@ -174,7 +175,8 @@ class BatchHandler(DocsfyHandler):
                     "pages_done": sum(done for done, _ in pages),
                     "pages_total": sum(total for _, total in pages),
                     # what is known of it; nothing beside unknown costs is unknown, not 0
-                    "cost_usd": sum(costs) if any(costs) or len(costs) == len(runs) else None,
+                    "cost_usd": sum(costs) if any(costs) or not more_unknown else None,
+                    "cost_at_least": more_unknown,
                 },
             }
         )

@@ -45,7 +45,10 @@ def test_each_item_is_accepted_or_refused_by_itself_and_the_batch_sums_them_up(s
     assert {name: done["sums"][name] for name in ("runs", "ready", "error", "aborted", "pages_done", "pages_total")} == {
         "runs": 3, "ready": 1, "error": 2, "aborted": 0, "pages_done": 3, "pages_total": 4,
     }  # fmt: skip
-    assert done["sums"]["cost_usd"] is None
+    assert (done["sums"]["cost_usd"], done["sums"]["cost_at_least"]) == (None, True)
+    free = started(shared_server, [{**good, "provider": "local"}])
+    known = shared_server.wait(f"api/batches/{free['batch_id']}", lambda row: row["sums"]["generating"] == 0)["sums"]
+    assert (known["cost_usd"], known["cost_at_least"]) == (0.0, False)
     assert len(done["variants"]) == len(done["runs"]) == 3
     assert {run["batch_id"] for run in done["runs"]} == {batch["batch_id"]}
     listed = shared_server.call("GET", f"api/runs?batch={batch['batch_id']}").json()
