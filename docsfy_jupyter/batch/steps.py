@@ -215,7 +215,8 @@ def _forget_deleted(state: State) -> None:
     for number, run in list(state.runs.items()):
         if run not in state.rows:
             del state.runs[number]
-            state.settled[number] = without_row(state.wanted[number], "lost", "its variant was deleted meanwhile")
+            of = {"generation_id": run, "joined": number in state.joined}  # it may have cost
+            state.settled[number] = without_row(state.wanted[number], "lost", "its variant was deleted meanwhile", **of)
 
 
 def _unfinished(state: State) -> list[str]:

@@ -118,6 +118,16 @@ def test_others_money_stops_no_batch_and_its_own_does() -> None:
     assert str(stopped.variants[1].reason).startswith("stopped, since the batch has cost 6.00 US dollars; it goes on at the server")
 
 
+def test_a_run_whose_variant_was_deleted_meanwhile_may_have_cost() -> None:
+    rows = [row("a", "run-a", status="ready", run_cost_usd=0.0)]
+    result = result_of(Scripted(rows), of(["a", "b"], timeout=0.01))
+    assert result.counts == {"ready": 1, "lost": 1}
+    assert str(result.variants[1].reason) == "its variant was deleted meanwhile"
+    assert (result.cost_usd, result.cost_at_least) == (None, True)
+    others = result_of(Scripted(rows, joins("b")), of(["a", "b"], timeout=0.01))
+    assert (others.cost_usd, others.cost_at_least) == (0.0, False)
+
+
 def test_a_run_that_is_listed_twice_is_paid_once() -> None:
     done = row("a", "run-a", status="ready", run_cost_usd=3.0)
     (one,) = of(["a"]).wanted
