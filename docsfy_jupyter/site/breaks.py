@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections import Counter
 
 from markupsafe import Markup
 
 # After a dot or a slash; after an underscore only within a part that is long by itself.
 _BREAKS = re.compile(r"(?<=[./])(?=\w)|(?<=\w{12}_)(?=\w)")
 
-_PIECE = re.compile(r"(?s:<(?P<block>pre)[ >].*?</pre>)|<(?P<end>/?)(?P<tag>[a-z][a-z0-9]*)[^>]*>|[^<]+")
+# What has long words that may break, and a block of code, which scrolls, and on paper wraps.
+_PART = re.compile(r"(?s:<(?P<kind>pre|code|h[1-6])[ >].*?</(?P=kind)>)|<table[ >]")
+_TABLE = re.compile(r"<(/?)table[ >]")
 _WORD = re.compile(r"[^\s<>]+")
 # Behind what parts a name: `store.open_file`, `a/b`, `tests::name`, `dict[str`; within neither a number nor an escaped character.
 _JOINTS = re.compile(
@@ -19,7 +21,6 @@ _JOINTS = re.compile(
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _CHARACTER = r"(?:&\w+;|[^&])[\u0300-\u036f\u200d\ufe00-\ufe0f]*"
 _CELL = re.compile(r"<t[dh][ >]")
-_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
 _UNBROKEN = {1: 32, 2: 16, 3: 12}  # characters in a row for a table's number of columns: what a phone's screen has room for
 _MOST, _PAPER = 14, 100  # characters, in a cell and in a row: of tables with more columns a sheet of paper has to show all
@@ -47,36 +48,52 @@ def let_break(page: str) -> str:
     str
         The same with ``<wbr>``, of the class ``narrow`` where only phones and paper have to break.
     """
-    within: Counter[str] = Counter()
-    cells: list[int] = []
-    made: list[str] = []
-    for found in _PIECE.finditer(page):
-        tag, piece = found["tag"], found[0]
-        if tag == "table":
-            cells = cells[:-1] if found["end"] else [*cells, _unbroken(page, found.end())]
-        elif tag is not None:
-            within[tag] += -1 if found["end"] else 1
-        elif not found["block"]:  # a block of code scrolls, and on paper it wraps
-            piece = _broken(piece, within, cells)
-        made.append(piece)
-    return "".join(made)
+    made, at = [], 0
+    while found := _PART.search(page, at):
+        made.append(page[at : found.start()])
+        at = found.end() if found["kind"] else _end_of_table(page, found.start())
+        made.append(_part(found["kind"], page[found.start() : at]))
+    return "".join([*made, page[at:]])
 
 
-def _unbroken(page: str, start: int) -> int:
+def _end_of_table(page: str, start: int) -> int:
+    """Return where a table ends, with those in its cells."""
+    depth = 0
+    for tag in _TABLE.finditer(page, start):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            return tag.end()
+    return len(page)
+
+
+def _part(kind: str | None, part: str) -> str:
+    if kind == "pre":
+        return part
+    if kind == "code":
+        return _broken(part, _IN_TEXT, None)
+    if kind is not None:
+        return _broken(part, _IN_HEADING, None).replace(NARROW, ALWAYS)
+    unbroken = _unbroken(part)
+    return _broken(part, unbroken, unbroken)
+
+
+def _unbroken(table: str) -> int:
     """Return how many characters may stand in a row in a cell of a table, so that all of its columns are seen."""
-    rows = page[start : page.find("</table>", start)].split("</tr>")
-    columns = max(len(_CELL.findall(row)) for row in rows)
+    columns = max(len(_CELL.findall(row)) for row in table.split("</tr>"))
     return _UNBROKEN.get(columns) or max(1, min(_MOST, _PAPER // max(columns, 1) - 2))
 
 
-def _broken(text: str, within: Counter[str], cells: list[int]) -> str:
-    if cells:
-        return _WORD.sub(lambda word: _word(word[0], cells[-1], cells[-1]), text)
-    if any(within[tag] > 0 for tag in _HEADINGS):
-        return _WORD.sub(lambda word: _word(word[0], _IN_HEADING, None).replace(NARROW, ALWAYS), text)
-    if within["code"] > 0:
-        return _WORD.sub(lambda word: _word(word[0], _IN_TEXT, None), text)
-    return text
+def _broken(part: str, whole: int, longest: int | None) -> str:
+    """Break the words of a part of a page that are longer than `whole`, but those of a block of code in it."""
+    pieces = part.split("<")
+    scrolls = False
+    for place, piece in enumerate(pieces):
+        tag, end, text = piece.partition(">")
+        if tag.startswith(("pre", "/pre")):
+            scrolls = tag[0] != "/"
+        if len(text) > whole and not scrolls:
+            pieces[place] = tag + end + _WORD.sub(lambda word: _word(word[0], whole, longest), text)
+    return "<".join(pieces)
 
 
 def _word(word: str, whole: int, longest: int | None) -> str:
@@ -92,5 +109,9 @@ def _word(word: str, whole: int, longest: int | None) -> str:
 def _pieces(part: str, longest: int) -> list[str]:
     if len(part) <= longest:
         return [part]
-    cut = re.compile(f"(?:{_CHARACTER}){{1,{longest}}}")
-    return [piece for hump in _HUMPS.split(part) for piece in cut.findall(hump)]
+    return [piece for hump in _HUMPS.split(part) for piece in _cut(longest).findall(hump)]
+
+
+@functools.cache
+def _cut(longest: int) -> re.Pattern[str]:
+    return re.compile(f"(?:{_CHARACTER}){{1,{longest}}}")

@@ -12,6 +12,7 @@ from browsing import Seen
 from docsfy_jupyter.models import Plan, PlanGroup, PlanPage
 from docsfy_jupyter.site.breaks import let_break
 from docsfy_jupyter.site.render import SiteJob, render_site
+from docsfy_jupyter.site.tags import clean
 
 DATA = Path(__file__).parent.parent / "data" / "site"
 
@@ -115,3 +116,17 @@ def test_words_break_between_their_parts(page: str, broken: str) -> None:
     made = let_break(page)
     assert made == broken.replace("|", "<wbr>").replace("~", '<wbr class="narrow">')
     assert re.sub("<wbr[^>]*>", "", made) == page
+
+
+def test_what_looks_like_a_tag_in_an_attribute_stays_in_it() -> None:
+    """Else a break there, which has quotes, would end the attribute, and what follows it would be part of the page."""
+    hostile = '<code title="<code>aaaaaaaaaaaaaaaaaaaaaaaa.bbbbbbbbbbbbbbbbbb<script>alert(1)</script>">x</code>'
+    page = clean(f'<p><a href="#" title=\'{hostile}\'>{hostile}</a></p>', lambda tag, target: target)
+    assert "&lt;script&gt;" in page
+    assert "<script" not in let_break(page)
+    assert let_break(page) == page
+
+
+def test_many_tables_in_each_other_are_read_once() -> None:
+    deep = "<table><tbody><tr><td>" * 20_000 + "</td></tr></tbody></table>" * 20_000
+    assert let_break(deep) == deep
