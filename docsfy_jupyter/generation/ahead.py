@@ -12,7 +12,7 @@ from docsfy_jupyter.models import Plan, PlanPage
 from docsfy_jupyter.site.jobs import AheadJob, ahead_to_data
 
 _WORTH = 8  # pages: fewer take less than a worker's start does
-_AT_ONCE = 16  # pages: the end of the last ones is waited for
+_AT_ONCE = 8  # pages: the end of the last ones is waited for
 _LONGEST = 120.0  # seconds that they may take
 _PATIENCE = 10.0  # seconds that the run waits for them after its last page
 
