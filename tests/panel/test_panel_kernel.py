@@ -150,14 +150,14 @@ def test_a_panel_deletes_what_it_shows_and_never_another_branchs_variant_in_its_
 ) -> None:
     repo = make_demo_repo(tmp_path)
     git(repo, "branch", "other")
-    rows = [panel_client.wait(start(panel_client, repo, "pages=1", name="gone", branch=name)) for name in ("other", "main")]
+    rows = [panel_client.wait(start(panel_client, repo, "pages=1", name="shown-and-gone", branch=name)) for name in ("other", "main")]
     panel = shown(show, rows[1])  # names no branch: the default one's
     until(lambda: panel.status == "ready", "it knows")
     panel.delete()
     assert (panel.variant, panel.status, str(panel).split(" · ")[-1]) == (None, None, "deleted")
-    with pytest.raises(NotFound, match="gone · fake/pages=1 · main is deleted"):
+    with pytest.raises(NotFound, match="shown-and-gone · fake/pages=1 · main is deleted"):
         panel.delete()
-    assert [row.branch for row in panel_client.list() if row.name == "gone"] == ["other"]
+    assert [row.branch for row in panel_client.list() if row.name == "shown-and-gone"] == ["other"]
 
 
 def test_a_panel_does_not_delete_what_is_generated(show: Show, panel_client: DocsfyClient, long_run: Variant) -> None:
