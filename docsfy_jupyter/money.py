@@ -107,6 +107,11 @@ def compared(found: Mapping[str, Any], cost: str, seconds: float | None) -> str:
     return f"{'at most ' if found['at_most'] else ''}{foreseen}, took {came}"
 
 
+def with_estimate(cost: str, foreseen: float | None, at_most: object) -> str:
+    """Write what a run cost, and in brackets what it was to cost; without them where nobody could know, or it was nothing."""
+    return f"{cost} (estimated {'at most ' if at_most else ''}{dollars(foreseen)})" if foreseen else cost
+
+
 def force_question(found: Mapping[str, Any]) -> str:
     """Ask whether all pages shall be paid again, naming how many and what they cost last time.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from docsfy_jupyter.batch.result import BatchResult, VariantResult, worst_first
-from docsfy_jupyter.money import cost_text, dollars
+from docsfy_jupyter.money import cost_text, dollars, with_estimate
 
 _HEADS = ("Variant", "Outcome", "Pages", "Time", "Cost", "Why")
 _UNASKED = frozenset(("queued", "cloning"))  # stages in which nobody writes, for money or not
@@ -76,14 +76,10 @@ def _cost(variant: VariantResult) -> str:
     if not variant.cost_usd:
         return "unknown" if variant.untold_calls else paid(0.0) if _asked(variant) else ""
     cost = cost_text(variant.cost_usd, variant.untold_calls)
-    return f"{cost} (of a run that was joined, not counted)" if variant.joined else f"{cost}{_foreseen(variant)}"
-
-
-def _foreseen(variant: VariantResult) -> str:
-    """Say what a run that cost was to cost; empty where nobody could know."""
+    if variant.joined:
+        return f"{cost} (of a run that was joined, not counted)"
     found = variant.estimate or {}
-    most = "at most " if found.get("at_most") else ""
-    return f" (estimated {most}{dollars(found['cost_usd'])})" if found.get("cost_usd") else ""
+    return with_estimate(cost, found.get("cost_usd"), found.get("at_most"))
 
 
 def _line(variant: VariantResult) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from docsfy_jupyter.batch.summary import time_text
 from docsfy_jupyter.cli.wording import in_flags
 from docsfy_jupyter.errors import DocsfyError
 from docsfy_jupyter.models import Status, Variant, utc_now
-from docsfy_jupyter.money import cost_text, dollars
+from docsfy_jupyter.money import cost_text, dollars, with_estimate
 from docsfy_jupyter.progress import LogEntry, describe, text_line
 from docsfy_jupyter.screen import checks, local_time, stage_text
 
@@ -92,8 +92,9 @@ def _run_cost(run: Mapping[str, Any]) -> str:
     """Say what a run cost, and was to cost; empty where it cost nothing, or has not ended."""
     if run["cost_usd"] is None:
         return "cost unknown" if run["ended_at"] else ""
-    foreseen, most = run.get("estimated_cost_usd"), "at most " if run.get("estimate_at_most") else ""
-    return dollars(run["cost_usd"]) + (f" (estimated {most}{dollars(foreseen)})" if foreseen else "") if run["cost_usd"] else ""
+    if not run["cost_usd"]:
+        return ""
+    return with_estimate(dollars(run["cost_usd"]), run.get("estimated_cost_usd"), run.get("estimate_at_most"))
 
 
 def print_json(data: Any) -> None:

@@ -32,7 +32,7 @@ from docsfy_jupyter.store.store import Store
 
 _LIMIT = 10.0  # seconds for git in a local repository
 _LATELY = 3600.0  # seconds in which a run is the one that was asked about
-_REMEMBERED = 200  # estimates
+_REMEMBERED = 200  # estimates, and averages
 _AVERAGES_LAST = 60.0  # seconds, for runs that begin one after the other and that nobody has asked about
 _KEPT = ("pages", "calls", "tokens", "cost_usd", "seconds", "at_most", "basis")  # by the run; what came of it is in the history
 _address = lru_cache(2**15)(comparable)  # of rows, which hold no credentials: taking ten thousand apart stops the loop for 25 ms
@@ -120,8 +120,7 @@ class Estimator:
         """Keep the latest; a form asks at every change of a field."""
         self._told.pop(told, None)
         self._told[told] = time.monotonic(), _kept(found, asked=True)
-        for old in list(self._told)[:-_REMEMBERED]:
-            del self._told[old]
+        _forget_old(self._told)
 
     def foreseen(self, key: VariantKey, request: GenerateRequest) -> dict[str, Any] | None:
         """Return what was lately estimated for the very run that a request starts; None where nobody asked.
@@ -176,8 +175,7 @@ class Estimator:
             if time.monotonic() - at > age or "page" not in known:
                 known = await store.call_averages(provider, model)
                 self._averages[provider, model] = time.monotonic(), known
-                for old in list(self._averages)[:-_REMEMBERED]:
-                    del self._averages[old]
+                _forget_old(self._averages)
             return known
 
     def _obstacle(self, provider: Provider, model: str) -> str | None:
@@ -249,6 +247,11 @@ class Estimator:
             if plan is not None and plan.pages():
                 return row.address, len(plan.pages())
         return None
+
+
+def _forget_old(known: dict[Any, Any]) -> None:
+    for old in list(known)[:-_REMEMBERED]:
+        del known[old]
 
 
 def _kept(found: Estimate, *, asked: bool) -> dict[str, Any]:

@@ -282,14 +282,19 @@ class DocsfyHandler(APIHandler):
         self.set_header("Content-Type", "application/json")  # here, since headers go out with the first piece
         last = None
         async for part in parts:
-            if last is not None:
-                self.write(last)
-                try:
-                    await self.flush()
-                except iostream.StreamClosedError:
-                    return
+            if last is not None and not await self._passed_on(last):
+                return
             last = part
         self.finish(last)
+
+    async def _passed_on(self, piece: str | bytes) -> bool:
+        """Send a piece of an answer; False where the caller went away."""
+        self.write(piece)
+        try:
+            await self.flush()
+        except iostream.StreamClosedError:
+            return False
+        return True
 
     async def send_file(self, path: Path, name: str, media_type: str) -> None:
         """Send a file for keeping, under a name; a caller that goes away ends it.
@@ -305,10 +310,7 @@ class DocsfyHandler(APIHandler):
         self.set_header("Content-Disposition", f"attachment; filename*=UTF-8''{quote(name, safe='')}")
         with await asyncio.to_thread(path.open, "rb") as file:
             while chunk := await asyncio.to_thread(file.read, 1 << 18):
-                self.write(chunk)
-                try:
-                    await self.flush()
-                except iostream.StreamClosedError:
+                if not await self._passed_on(chunk):
                     return
         self.finish(set_content_type=media_type)
 
